@@ -1,0 +1,1 @@
+"""The outside world: SSH, files, artifact stores. Foreign exceptions end here."""

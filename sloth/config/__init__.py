@@ -1,0 +1,1 @@
+"""From YAML text to a validated ClusterSpec, with every problem reported at once."""

@@ -1,0 +1,1 @@
+"""The one place that acts: drives scripts, fans out, journals, retries, rehearses."""

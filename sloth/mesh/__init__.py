@@ -1,0 +1,1 @@
+"""Mesh and pod addressing and WireGuard configuration: pure functions."""

@@ -1,0 +1,99 @@
+"""What a phase may order, and what a phase is.
+
+A phase is a generator: it yields orders and receives what came of them; it does nothing itself. The runner
+(`sloth.engine.runner`) carries orders out with real adapters, or with rehearsing ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from sloth.model.cluster import Cluster
+from sloth.model.node import Login
+from sloth.model.plan import MachineRequest
+from sloth.model.record import Record
+from sloth.model.step import Script
+
+
+@dataclass(frozen=True, kw_only=True)
+class Each:
+    """Run one script per node, side by side. Answer: `{node: what its script returned}`.
+
+    If scripts fail, the others still finish, then the failures are raised at the `yield`: one StepError or
+    ConnectError as itself, several as ManyErrors. With `gather` the answer holds the exception in place of a value.
+    """
+
+    title: str
+    scripts: Mapping[str, Script[Any]]
+    width: int = 64  # how many nodes at once
+    gather: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keep:
+    """Change the record and save it before going on. Answer: the saved Record."""
+
+    change: Callable[[Record], Record]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connect:
+    """Use these logins from now on (closing older connections to these nodes). Answer: None. Connections open on first use."""
+
+    logins: tuple[Login, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeMachines:
+    """Have these machines exist and run. Answer: tuple[Machine, ...] of them, in order of `wanted`."""
+
+    provider: str
+    wanted: tuple[MachineRequest, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeleteMachines:
+    """Delete machines by node name; missing ones are no error. Answer: None."""
+
+    provider: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurveyMachines:
+    """List every machine that carries the cluster's tag. Answer: tuple[Machine, ...]."""
+
+    provider: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance:
+    """Where the provider can: balance the API over these nodes. Answer: `host:port` or ""."""
+
+    provider: str
+    targets: tuple[str, ...]  # node names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Say:
+    """A note or warning for the user. Answer: None."""
+
+    text: str
+    warning: bool = False
+
+
+Order: TypeAlias = Each | Keep | Connect | MakeMachines | DeleteMachines | SurveyMachines | Balance | Say
+PhaseRun: TypeAlias = Generator[Order, Any, Cluster]
+
+
+class Phase(Protocol):
+    """One part of a flow. `title` is a sentence a person reads."""
+
+    @property
+    def title(self) -> str:
+        """Shown by every view and written into the journal."""
+
+    def run(self, cluster: Cluster) -> PhaseRun:
+        """Yield orders; return the cluster as it is known afterwards."""

@@ -1,0 +1,100 @@
+"""The cluster spec after validation: frozen, defaults filled in. `sloth.config` makes it; nothing else does.
+
+Names and nesting are those of the YAML file in snake_case (docs/reference/spec.md is generated from the schema).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+Role = Literal["control-plane", "worker"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostSpec:
+    """One existing host of a pool of provider `ssh`."""
+
+    name: str
+    address: str
+    user: str = ""  # empty: the provider's `user`
+    port: int = 22
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolSpec:
+    """A group of like nodes."""
+
+    name: str
+    role: Role
+    provider: str
+    count: int
+    labels: Mapping[str, str] = EMPTY
+    taints: tuple[str, ...] = ()  # `key=value:Effect` or `key:Effect`
+    kubelet: Mapping[str, Any] = EMPTY  # KubeletConfiguration fields, over the cluster's
+    hosts: tuple[HostSpec, ...] = ()
+    options: Mapping[str, Any] = EMPTY  # the provider's own fields of a pool
+
+
+@dataclass(frozen=True, kw_only=True)
+class KubernetesSpec:
+    """`spec.kubernetes`."""
+
+    distribution: str = "kubeadm"
+    version: str = "1.36"  # a minor or an exact version
+    extra_sans: tuple[str, ...] = ()
+    hostname: str = ""  # of the API, becomes a SAN and the kubeconfig's server name
+    kubelet: Mapping[str, Any] = EMPTY
+    args: Mapping[str, Mapping[str, str]] = EMPTY  # apiServer, controllerManager, scheduler, etcd -> flag -> value
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshSpec:
+    """`spec.mesh`."""
+
+    cidr: str = "10.90.0.0/16"
+    port: int = 51820
+    mtu: int = 0  # bytes; 0 = auto
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec:
+    """`spec.network`."""
+
+    pods: str = "10.42.0.0/16"
+    services: str = "10.43.0.0/16"
+    cni: str = "mesh"
+    dns_domain: str = "cluster.local"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactsSpec:
+    """`spec.artifacts`."""
+
+    source: Literal["auto", "upstream", "mirror", "build"] = "auto"
+    mirror: str = ""  # URL or directory
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterSpec:
+    """One cluster, as the user asked for it."""
+
+    name: str
+    labels: Mapping[str, str] = EMPTY
+    protect: bool = False
+    kubernetes: KubernetesSpec = field(default_factory=KubernetesSpec)
+    providers: Mapping[str, Mapping[str, Any]] = EMPTY  # provider name -> its options
+    pools: tuple[PoolSpec, ...] = ()
+    mesh: MeshSpec = field(default_factory=MeshSpec)
+    network: NetworkSpec = field(default_factory=NetworkSpec)
+    artifacts: ArtifactsSpec = field(default_factory=ArtifactsSpec)
+
+    def pool(self, name: str) -> PoolSpec:
+        """The pool of that name. Raises KeyError."""
+        for pool in self.pools:
+            if pool.name == name:
+                return pool
+        raise KeyError(name)

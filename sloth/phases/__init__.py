@@ -1,0 +1,1 @@
+"""The phases: pure generators of orders, one file each."""

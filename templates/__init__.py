@@ -1,0 +1,1 @@
+"""Text files only: example specs, cloud-init, units. Read with `importlib.resources.files("sloth.templates")`."""
