@@ -18,6 +18,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sloth.model.secret import mask
 
 
@@ -127,3 +129,25 @@ class ManyErrors(ExceptionGroup[SlothError]):
         """The exit code of the first failure: groups are of one kind in practice."""
         first = self.exceptions[0]
         return first.exit if isinstance(first, (SlothError, ManyErrors)) else 70
+
+
+def raise_all(title: str, errors: Sequence[BaseException]) -> None:
+    """Raise the one error as itself, several as ManyErrors; nothing if there is none. Foreign exceptions come first."""
+    foreign = [error for error in errors if not isinstance(error, (SlothError, ManyErrors))]
+    if foreign:
+        raise foreign[0]
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ManyErrors(title, flat(errors))
+
+
+def flat(errors: Sequence[BaseException]) -> list[SlothError]:
+    """Our own errors among these, groups taken apart."""
+    found: list[SlothError] = []
+    for error in errors:
+        if isinstance(error, ManyErrors):
+            found += flat(error.exceptions)
+        elif isinstance(error, SlothError):
+            found.append(error)
+    return found

@@ -17,16 +17,18 @@ from sloth.contracts.provider import Provider
 from sloth.errors import InternalError, UsageError
 
 Kind = Literal["providers", "distributions", "addons"]
+# Whole codes, so that they can be found by searching for them.
+_UNKNOWN: dict[Kind, str] = {
+    "providers": "plugin/unknown-provider",
+    "distributions": "plugin/unknown-distribution",
+    "addons": "plugin/unknown-addon",
+}
 
 
 @cache
 def names(kind: Kind) -> tuple[str, ...]:
     """Names of all plugins of a kind, bundled ones and strangers', sorted. Imports none of them."""
-    bundled = {
-        entry.name
-        for entry in files(f"sloth.{kind}").iterdir()
-        if entry.is_dir() and (entry / "__init__.py").is_file()
-    }
+    bundled = {entry.name for entry in files(f"sloth.{kind}").iterdir() if entry.is_dir() and (entry / "__init__.py").is_file()}
     return tuple(sorted(bundled | {point.name for point in entry_points(group=f"sloth.{kind}")}))
 
 
@@ -34,7 +36,7 @@ def names(kind: Kind) -> tuple[str, ...]:
 def _load(kind: Kind, name: str) -> Any:
     if name not in names(kind):
         raise UsageError(
-            f"plugin/unknown-{kind.rstrip('s')}",
+            _UNKNOWN[kind],
             f"there is no {kind.rstrip('s')} `{name}`",
             hint=f"use one of: {', '.join(names(kind))}",
         )

@@ -12,21 +12,26 @@ Kind = Literal["binary", "image"]
 class Need:
     """One thing that a distribution wants on its nodes, with every way to get it.
 
-    Placeholders in `url` and `checksum_url`: `{version}`, `{arch}`. In an archive (`member` set) the file is taken out of
-    the tar.gz at that path. `source` names a folder of Go module files below the distribution's `source/`, `package` the
-    main package in it.
+    Placeholders in `url`, `checksum_url`, `member` and `ref`: `{version}`, `{number}` (the version without `v`), `{arch}`. In
+    an archive (`member` set) the file is taken out of the tar.gz at that path. `source` names a folder of Go module files
+    below the distribution's `source/`, `package` the main package in it. What is built from source may be of another version
+    than what upstream releases for this one (`source_version`), and says so in its name.
     """
 
     name: str  # `kubelet`, `kube-apiserver`
     version: str  # as upstream writes it: `v1.36.3`
     kind: Kind
-    path: str = ""  # binary: where it goes on a node
+    path: str = ""  # binary: where it goes on a node; image: where its binary is in the image
     ref: str = ""  # image: `registry.k8s.io/kube-apiserver:v1.36.3`, the name under which it is imported
     url: str = ""  # binary: upstream address
     checksum_url: str = ""  # upstream's published SHA-256 of what `url` gives
     member: str = ""
     source: str = ""
     package: str = ""
+    source_version: str = ""  # version that `source` gives; "" = `version`
+    tags: str = ""  # Go build tags, comma-separated
+    ldflags: str = "-s -w"  # Go linker flags
+    packages: tuple[str, ...] = ()  # image from source: Debian packages whose programs it needs beside its own
     roles: tuple[str, ...] = ("control-plane", "worker")  # which nodes want it
 
 
@@ -42,7 +47,8 @@ class Artifact:
     file: str  # path below a mirror's root, e.g. `kubelet/v1.36.3/linux-amd64/kubelet`
     path: str = ""
     ref: str = ""
-    origin: str = ""  # `upstream`, `source` or `mirror`
+    origin: str = ""  # `upstream` or `source`: how it first came to be, whichever mirrors it went through
+    recipe: str = ""  # of what was built from source: digest of its module files and flags
     roles: tuple[str, ...] = ("control-plane", "worker")
 
 

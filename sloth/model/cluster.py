@@ -25,7 +25,7 @@ class Cluster:
     record: Record
     plan: Plan
     nodes: tuple[Node, ...] = ()
-    facts: Mapping[str, Facts] = EMPTY
+    facts: Mapping[str, Facts] = field(default_factory=lambda: EMPTY)
     delivery: Delivery = field(default_factory=Delivery)
     version: str = ""  # exact Kubernetes version, `v1.36.3`
     fresh: frozenset[str] = frozenset()  # nodes whose machine was made or started in this run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -18,7 +18,7 @@ class Facts:
     `DIGEST drift`), `unit.NAME` (`active`, `inactive`, …), `ip.N`, and what the distribution's own probe adds.
     """
 
-    values: Mapping[str, str] = EMPTY
+    values: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     asked_at: float = 0.0  # Unix seconds on this machine, halfway through the round trip
     predicted: bool = False
 
@@ -36,5 +36,8 @@ class Facts:
 
     @property
     def clock_offset(self) -> float:
-        """Seconds by which the node's clock is ahead of this machine's."""
-        return float(self.values.get("clock", self.asked_at)) - self.asked_at
+        """Seconds by which the node's clock is ahead of this machine's; infinite if it did not tell a time."""
+        try:
+            return float(self.values.get("clock", self.asked_at)) - self.asked_at
+        except ValueError:
+            return float("inf")

@@ -30,9 +30,10 @@ class Lease:
 class Profile:
     """What a provider's machines need that an ordinary host does not (for example kubelet inside a container)."""
 
-    kubelet: Mapping[str, Any] = EMPTY  # KubeletConfiguration fields, under the user's
-    kube_proxy: Mapping[str, Any] = EMPTY  # KubeProxyConfiguration fields
-    containerd: Mapping[str, Any] = EMPTY  # `restrict_oom_score_adj`, `tolerate_missing_hugetlb_controller`: true
+    kubelet: Mapping[str, Any] = field(default_factory=lambda: EMPTY)  # KubeletConfiguration fields, under the user's
+    kube_proxy: Mapping[str, Any] = field(default_factory=lambda: EMPTY)  # KubeProxyConfiguration fields
+    # `restrict_oom_score_adj`, `tolerate_missing_hugetlb_controller`: true
+    containerd: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     ignore_preflight: tuple[str, ...] = ()  # kubeadm checks that cannot hold there
     baked: bool = False  # packages, binaries and images are already in the machine's image
 
@@ -52,7 +53,8 @@ class Machine:
     running: bool = True
     profile: Profile = field(default_factory=Profile)
     sans: tuple[str, ...] = ()  # further addresses or names under which the API may be reached on this machine
-    labels: Mapping[str, str] = EMPTY  # topology labels
+    labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)  # topology labels
+    existing: bool = False  # a host that was there before sloth and stays: what sloth installed is removed on the way out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class Node:
 
     lease: Lease
     machine: Machine
-    labels: Mapping[str, str] = EMPTY
+    labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     taints: tuple[str, ...] = ()
 
     @property
@@ -98,3 +100,4 @@ class Login:
     key_file: str = ""
     bastion: Login | None = None
     sudo: bool = False  # true when `user` is not root
+    patience: float = 0.0  # seconds to go on trying a host that does not answer; 0 = as long as a machine may take to boot

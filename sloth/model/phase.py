@@ -62,6 +62,13 @@ class DeleteMachines:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DestroyMachines:
+    """Delete all that carries the cluster's tag. Answer: tuple[str, ...] of what is left, in words."""
+
+    provider: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SurveyMachines:
     """List every machine that carries the cluster's tag. Answer: tuple[Machine, ...]."""
 
@@ -84,7 +91,7 @@ class Say:
     warning: bool = False
 
 
-Order: TypeAlias = Each | Keep | Connect | MakeMachines | DeleteMachines | SurveyMachines | Balance | Say
+Order: TypeAlias = Each | Keep | Connect | MakeMachines | DeleteMachines | DestroyMachines | SurveyMachines | Balance | Say
 PhaseRun: TypeAlias = Generator[Order, Any, Cluster]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +23,7 @@ class MachineRequest:
     ssh_public_key: str = ""
     boot_key_private: Any = None  # Secret: one-time host key for user-data
     boot_key_public: str = ""
-    options: Mapping[str, Any] = EMPTY  # the pool's provider-specific fields
+    options: Mapping[str, Any] = field(default_factory=lambda: EMPTY)  # the pool's provider-specific fields
     host: Any = None  # HostSpec of an existing host, or None
 
 

@@ -34,14 +34,16 @@ class Record:
     schema: int = SCHEMA
     revision: int = 0
     leases: tuple[Lease, ...] = ()
-    nodes: Mapping[str, NodeRecord] = EMPTY
+    nodes: Mapping[str, NodeRecord] = field(default_factory=lambda: EMPTY)
     ssh_key: Secret | None = None  # private key that sloth made for this cluster, OpenSSH format
     ssh_public_key: str = ""
     mesh_seed: Secret | None = None  # preshared keys are derived from it, per pair
     kubernetes_version: str = ""
     kubeconfig: Secret | None = None
-    providers: Mapping[str, Mapping[str, Any]] = EMPTY  # what each provider wants to remember (JSON values)
-    spec_digest: str = ""  # of the spec of the last completed `up`
+    # what each provider wants to remember (JSON values)
+    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: EMPTY)
+    # the spec file of the last `up`, as loaded, so that verbs work without the file
+    document: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     runs: tuple[Mapping[str, Any], ...] = field(default_factory=tuple)  # last ten: verb, start, end, outcome
 
     def node(self, name: str) -> NodeRecord:

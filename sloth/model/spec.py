@@ -22,6 +22,7 @@ class HostSpec:
     address: str
     user: str = ""  # empty: the provider's `user`
     port: int = 22
+    host_key: str = ""  # expected public key (`ssh-ed25519 AAAA…`) or fingerprint (`SHA256:…`); empty: from known_hosts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +33,11 @@ class PoolSpec:
     role: Role
     provider: str
     count: int
-    labels: Mapping[str, str] = EMPTY
+    labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     taints: tuple[str, ...] = ()  # `key=value:Effect` or `key:Effect`
-    kubelet: Mapping[str, Any] = EMPTY  # KubeletConfiguration fields, over the cluster's
+    kubelet: Mapping[str, Any] = field(default_factory=lambda: EMPTY)  # KubeletConfiguration fields, over the cluster's
     hosts: tuple[HostSpec, ...] = ()
-    options: Mapping[str, Any] = EMPTY  # the provider's own fields of a pool
+    options: Mapping[str, Any] = field(default_factory=lambda: EMPTY)  # the provider's own fields of a pool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +48,11 @@ class KubernetesSpec:
     version: str = "1.36"  # a minor or an exact version
     extra_sans: tuple[str, ...] = ()
     hostname: str = ""  # of the API, becomes a SAN and the kubeconfig's server name
-    kubelet: Mapping[str, Any] = EMPTY
-    args: Mapping[str, Mapping[str, str]] = EMPTY  # apiServer, controllerManager, scheduler, etcd -> flag -> value
+    kubelet: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    # apiServer, controllerManager, scheduler, etcd -> flag -> value
+    args: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: EMPTY)
+    # fields that only the distribution knows (its `options_schema`)
+    options: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +87,10 @@ class ClusterSpec:
     """One cluster, as the user asked for it."""
 
     name: str
-    labels: Mapping[str, str] = EMPTY
+    labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     protect: bool = False
     kubernetes: KubernetesSpec = field(default_factory=KubernetesSpec)
-    providers: Mapping[str, Mapping[str, Any]] = EMPTY  # provider name -> its options
+    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: EMPTY)  # provider name -> its options
     pools: tuple[PoolSpec, ...] = ()
     mesh: MeshSpec = field(default_factory=MeshSpec)
     network: NetworkSpec = field(default_factory=NetworkSpec)

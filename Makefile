@@ -1,0 +1,72 @@
+# The one task file. `make` lists the targets.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := templates/specs/demo.yaml
+CODE := sloth providers distributions addons templates tests
+export SLOTH_CHECKOUT := $(CURDIR)
+
+.PHONY: help setup up down test check lint types imports unit lab e2e bench docs picture lock fmt clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/ready: pyproject.toml requirements/dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: $(VENV)/ready ## virtual environment with everything pinned
+
+up: setup ## set up this machine and bring the demo cluster up (1 control plane + 2 workers)
+	$(BIN)/sloth doctor --fix --yes
+	$(BIN)/sloth up --file $(DEMO)
+
+down: setup ## delete the demo cluster
+	$(BIN)/sloth down --file $(DEMO) --yes
+
+test: setup ## all tests: checks, unit tests with coverage, real nodes
+	$(BIN)/python -m tests.run all
+
+check: lint types imports ## ruff, mypy, import contracts
+
+lint: setup
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+
+types: setup
+	$(BIN)/mypy sloth providers distributions addons
+
+imports: setup
+	$(BIN)/lint-imports
+
+unit: setup ## unit tests only (about a minute)
+	$(BIN)/python -m tests.run unit
+
+lab: setup ## tests with real containers, no Kubernetes
+	$(BIN)/python -m tests.run lab
+
+e2e: setup ## tests with real clusters
+	$(BIN)/python -m tests.run e2e
+
+bench: setup ## measure; results with history in docs/benchmarks/
+	$(BIN)/python -m tests.bench
+
+docs: setup ## regenerate the spec reference and the golden files
+	$(BIN)/pytest -q tests/contract/test_spec_schema.py tests/unit --update-golden
+
+picture: setup ## record the README's terminal picture from the real program
+	$(BIN)/python -m tests.picture
+
+fmt: setup ## format the code
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+lock: ## pin all dependencies anew (needs uv)
+	uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --group dev --extra keyring pyproject.toml -o requirements/dev.txt
+	uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements/runtime.txt
+
+clean: ## remove what the targets made in this folder
+	rm -rf $(VENV) build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,107 @@
+"""The first control-plane node: `kubeadm init`, resumable at every point."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sloth.api import Ask, Cluster, Do, KubernetesError, Node, Put, Result, Script, Step, Wait
+
+from .config import init_text
+from .layout import CONFIG, MEMBER, OWN_API_ANSWERS, WHY
+from .reset import reset
+
+PORTS = {
+    6443: "the API server",
+    2379: "etcd",
+    2380: "etcd",
+    10250: "the kubelet",
+    10257: "the controller",
+    10259: "the scheduler",
+}
+# From `LISTEN 0 128 *:6443 *:* users:(("nginx",pid=12,fd=3))` to `port 6443 nginx 12`.
+_WHO = 'sed -nE \'s/^([^ ]+ +){3}[^ ]*:([0-9]+) .*users:\\(\\("([^"]+)",pid=([0-9]+).*/port \\2 \\3 \\4/p\''
+# What `kubeadm init` does after the API server answers. Each is safe to repeat.
+_LAST_PHASES = ("upload-config all", "mark-control-plane", "bootstrap-token", "kubelet-finalize all", "addon all")
+
+
+def look() -> Ask:
+    """How far this node is: `member`, `answers` (its API server does), `left` (something is there), `port N NAME`."""
+    ports = " or ".join(f"sport = :{port}" for port in PORTS)
+    return Ask(
+        title="look how far the node is",
+        run=f"test -s {MEMBER} && echo member; {OWN_API_ANSWERS} && echo answers; "
+        "ls -d /etc/kubernetes/manifests/*.yaml /etc/kubernetes/pki /etc/kubernetes/*.conf /var/lib/etcd/member "
+        "/var/lib/kubelet/config.yaml 2>/dev/null | grep -q . && echo left; "
+        f"ss -Hltnp '( {ports} )' | {_WHO}",
+        check=False,
+        expected="",
+    )
+
+
+def taken_port(node: Node, lines: list[str]) -> KubernetesError | None:
+    """The error for a port that another program holds, or None."""
+    for line in lines:
+        if line.startswith("port "):
+            _, port, rest = line.split(" ", 2)
+            program, _, pid = rest.rpartition(" ")
+            return KubernetesError(
+                "kubeadm/port-taken",
+                f"port {port} on {node.name}, which {PORTS[int(port)]} needs, is taken by {program} (process {pid})",
+                detail=line,
+                where=node.name,
+                hint=f"sloth ssh {node.name} -- systemctl status {pid}",
+            )
+    return None
+
+
+def first_server(node: Node, cluster: Cluster) -> Script[None]:
+    """Start the cluster here. A finished node is left alone, an answering one is finished, a half-made one is made anew."""
+    seen = cast(Result, (yield look())).out.splitlines()
+    config = Put(path=CONFIG, content=init_text(node, cluster), mode=0o600)
+    if "member" in seen:
+        yield [_revive()]
+    elif "answers" in seen:
+        yield [config, *[_phase(phase) for phase in _LAST_PHASES], _done()]
+    else:
+        error = None if "left" in seen else taken_port(node, seen)
+        if error:
+            raise error
+        # Nothing of value can be lost: no node but this one was ever a member, and its API never answered.
+        before: list[Step] = [reset(node, cluster)] if "left" in seen else []
+        yield [*before, config, _init(), _done()]
+
+
+def _init() -> Do:
+    return Do(
+        title="kubeadm init",
+        run=f"kubeadm init --config {CONFIG} --skip-token-print --skip-certificate-key-print || {{ {WHY} >&2; false; }}",
+        timeout=420.0,
+        hint="sloth up resumes; the node's own words: journalctl -u kubelet -n 100",
+    )
+
+
+def _phase(name: str) -> Do:
+    return Do(title=f"kubeadm init phase {name}", run=f"kubeadm init phase {name} --config {CONFIG} >/dev/null")
+
+
+def _done() -> Do:
+    return member("first")
+
+
+def member(how: str) -> Do:
+    """Note that this node is a member for good: from now on it is never reset by a join or an init."""
+    return Do(
+        title="note the membership",
+        unless=f"[ -s {MEMBER} ]",
+        run=f"mkdir -p {MEMBER.rpartition('/')[0]} && echo {how} >{MEMBER}.new && sync {MEMBER}.new && mv {MEMBER}.new {MEMBER}",
+    )
+
+
+def _revive() -> Step:
+    return Wait(
+        title="wait for the API server of this node",
+        until=f"systemctl is-active -q kubelet || systemctl start kubelet; {OWN_API_ANSWERS}",
+        timeout=120.0,
+        diagnose=WHY,
+        hint="journalctl -u kubelet -n 100 on the node says why the API server does not come up",
+    )

@@ -1,0 +1,3 @@
+module sloth.dev/source/pause
+
+go 1.24

@@ -1,0 +1,1 @@
+"""Binaries and images for nodes: one store, filled from upstream, from a mirror or from source, pinned in `sloth.lock`."""

@@ -1,0 +1,47 @@
+"""`sloth`: the verbs, registered. Everything heavy is imported inside the verbs."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Annotated
+
+import typer
+
+from sloth import __version__
+from sloth.cli import config, doctor, down, init, kubeconfig, mirror, nodes, plan, ssh, status, unlock, up, validate
+
+app = typer.Typer(
+    name="sloth",
+    no_args_is_help=True,
+    help="One YAML file, one command, one highly available Kubernetes cluster.",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sloth {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """One YAML file, one command, one highly available Kubernetes cluster."""
+
+
+for module in (init, validate, plan, up, status, nodes, ssh, kubeconfig, down, doctor, unlock, config, mirror):
+    module.register(app)
+
+
+def run() -> None:
+    """The console script's entry point."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a letter is no reason to fail
+    app()

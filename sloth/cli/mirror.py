@@ -1,0 +1,73 @@
+"""`sloth mirror`: make and serve a mirror of everything that nodes need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sloth.cli.options import verb
+from sloth.model.options import Options, Outcome
+
+FromSource = Annotated[bool, typer.Option("--from-source", help="Build from Go modules instead of downloading.")]
+Directory = Annotated[
+    Path | None,
+    typer.Option("--directory", help="The mirror's folder. Default: in the user's cache directory.", show_default=False),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb group."""
+    group = typer.Typer(no_args_is_help=True, help="A mirror of the binaries and images that nodes need.")
+    app.add_typer(group, name="mirror")
+
+    @verb(group, "create")
+    def create(options: Options, from_source: FromSource = False, directory: Directory = None) -> Outcome:
+        """Fetch or build what the spec's nodes need, verify it, and pin it in sloth.lock."""
+        return make_mirror(options, from_source=from_source, directory=directory)
+
+    @verb(group, "serve")
+    def serve(
+        options: Options,
+        bind: Annotated[str, typer.Option("--bind", help="Address to listen on; never all of them.")] = "127.0.0.1",
+        port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 picks a free one.")] = 8099,
+        directory: Directory = None,
+    ) -> Outcome:
+        """Serve the mirror to nodes over HTTP, read-only, until Ctrl-C. Nodes verify digests."""
+        return serve_mirror(options, bind=bind, port=port, directory=directory)
+
+
+def make_mirror(options: Options, *, from_source: bool, directory: Path | None) -> Outcome:
+    """Without a spec, the mirror is for what `sloth init` prints, and nothing is pinned. Raises SlothError."""
+    from sloth.app import DEFAULT_SPEC, load, mirror_spec
+    from sloth.desk import views
+    from sloth.engine.bus import Bus
+    from sloth.supply import fetch, mirror_dir
+
+    loaded = load(options) if options.files or DEFAULT_SPEC.is_file() else mirror_spec()
+    with Bus(views(options, quiet=False)) as bus:
+        artifacts = fetch(loaded, bus.emit, from_source=from_source, directory=directory)
+    where = directory or mirror_dir()
+    size = sum(artifact.size for artifact in artifacts)
+    data = {
+        "directory": str(where),
+        "bytes": size,
+        "artifacts": [{"name": a.name, "version": a.version, "sha256": a.sha256, "origin": a.origin} for a in artifacts],
+    }
+    return Outcome("Mirror", data=data, text=f"{where}: {len(artifacts)} artifacts, {size / 1e6:.0f} MB, all verified")
+
+
+def serve_mirror(options: Options, *, bind: str, port: int, directory: Path | None) -> Outcome:
+    """Serve until Ctrl-C. Raises SlothError."""
+    from sloth.adapters.artifacts.serve import serve
+    from sloth.app import say
+    from sloth.supply import mirror_dir
+
+    server = serve(directory or mirror_dir(), bind, port)
+    say(f"serving {directory or mirror_dir()} at {server.url}; Ctrl-C ends")
+    try:
+        server.wait()
+    except KeyboardInterrupt:
+        server.close()
+    return Outcome("MirrorServed", data={"url": server.url})

@@ -1,0 +1,53 @@
+"""`sloth nodes`: the cluster's nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from sloth.cli.options import verb
+from sloth.model.options import Options, Outcome
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb group."""
+    group = typer.Typer(no_args_is_help=True, help="The cluster's nodes.")
+    app.add_typer(group, name="nodes")
+
+    @verb(group, "list")
+    def list_(options: Options) -> Outcome:
+        """List the nodes: role, provider, addresses, machine. Asks the providers, not the nodes."""
+        return list_nodes(options)
+
+
+def list_nodes(options: Options) -> Outcome:
+    """The verb without its command line. Raises SlothError."""
+    from sloth.app import known_spec
+    from sloth.desk import desk
+    from sloth.phases.survey import Survey
+
+    with desk(options, known_spec(options), "nodes", lock=False) as here:
+        cluster = here.run([Survey()], here.cluster(as_recorded=True))
+    machines = {node.name: node.machine for node in cluster.nodes}
+    rows: list[dict[str, Any]] = [
+        {
+            "name": lease.name,
+            "role": lease.role,
+            "provider": lease.provider,
+            "address": machines[lease.name].address if lease.name in machines else "",
+            "port": machines[lease.name].port if lease.name in machines else 0,
+            "mesh": lease.mesh_address,
+            "pods": lease.pod_cidr,
+            "machine": "running" if lease.name in machines else "missing",
+        }
+        for lease in cluster.record.leases
+    ]
+    data = {"cluster": cluster.spec.name, "nodes": rows}
+    return Outcome("Nodes", data=data, show=lambda chosen: _show(data, chosen))
+
+
+def _show(data: dict[str, Any], options: Options) -> None:
+    from sloth.ui.tables import nodes
+
+    nodes(data, options)

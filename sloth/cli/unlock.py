@@ -1,0 +1,21 @@
+"""`sloth unlock`: take away a dead run's lock."""
+
+from __future__ import annotations
+
+import typer
+
+from sloth.cli.options import verb
+from sloth.model.options import Options, Outcome
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+
+    @verb(app, "unlock")
+    def unlock(options: Options) -> Outcome:
+        """Remove the lock of a run that died. Refused while its owner lives."""
+        from sloth.app import cluster_name, state_of
+
+        name = cluster_name(options)
+        state_of(options, name).unlock(force=True)
+        return Outcome("Unlock", data={"cluster": name}, text=f"{name} is unlocked")

@@ -1,0 +1,50 @@
+"""Phase: take out nodes that the spec no longer asks for: from Kubernetes, then the machine, then the record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from operator import methodcaller
+
+from sloth.contracts.distribution import Distribution
+from sloth.errors import KubernetesError
+from sloth.model.cluster import Cluster
+from sloth.model.node import Node
+from sloth.model.phase import DeleteMachines, Each, Keep, PhaseRun, Say
+
+
+@dataclass(frozen=True)
+class Depart:
+    """Drain, delete from Kubernetes (and etcd), delete the machine, forget the lease: one node after the other."""
+
+    distribution: Distribution
+    title: str = "Remove nodes"
+
+    def run(self, cluster: Cluster) -> PhaseRun:
+        """Finish every removal that the plan holds, also those begun by an earlier run."""
+        for lease in cluster.plan.remove:
+            server = working_server(cluster)
+            if server:
+                yield Each(
+                    title=f"drain and evict {lease.name}",
+                    scripts={server.name: self.distribution.evict(server, lease.name, cluster)},
+                )
+            elif cluster.record.node(lease.name).joined:
+                raise KubernetesError(
+                    "kubernetes/no-server",
+                    f"{lease.name} cannot be removed: no control-plane node answers, so it cannot be drained",
+                    hint="sloth status",
+                )
+            yield DeleteMachines(provider=lease.provider, names=(lease.name,))
+            if not lease.ordinal:  # an existing host: its address went with its entry in the spec
+                yield Say(text=f"{lease.name} left the cluster; what was installed on that host is still there", warning=True)
+            record = yield Keep(change=methodcaller("without_node", lease.name))
+            cluster = replace(cluster, record=record, changed=cluster.changed | {lease.name})
+        return cluster
+
+
+def working_server(cluster: Cluster) -> Node | None:
+    """A control-plane node that stays and was seen to be a member, or None."""
+    for node in cluster.control_plane:
+        if cluster.fact(node.name).get("kube.state") == "joined":
+            return node
+    return None

@@ -1,0 +1,1 @@
+"""Benchmarks: every figure beside its floor, measured in the same run. `make bench` runs them all."""

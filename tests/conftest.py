@@ -1,0 +1,31 @@
+"""Shared by all tests: the `--update-golden` switch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write what was got into the golden files; review the diff")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """`golden(path, text)` asserts that the file holds exactly this text."""
+
+    def check(path: Path, text: str) -> None:
+        if request.config.getoption("--update-golden"):
+            path.write_text(text, "utf-8")
+        assert path.exists(), f"{path.name} is missing: run pytest --update-golden and review it"
+        assert text == path.read_text("utf-8")
+
+    return check
+
+
+# A property's examples may start processes, on a machine that does other things too: time is no part of what they say.
+hypothesis.settings.register_profile("sloth", deadline=None)
+hypothesis.settings.load_profile("sloth")

@@ -1,0 +1,3 @@
+module sloth.dev/tests/probe
+
+go 1.26

@@ -1,0 +1,1 @@
+"""Tests of provider `local`, against a fake `docker` command."""
