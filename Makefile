@@ -65,8 +65,8 @@ fmt: setup ## format the code
 	$(BIN)/ruff check --fix $(CODE)
 
 lock: ## pin all dependencies anew (needs uv)
-	uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --group dev --extra keyring pyproject.toml -o requirements/dev.txt
-	uv pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements/runtime.txt
+	uv pip compile --quiet --no-strip-extras --no-header --universal --python-version 3.11 --generate-hashes --group dev --extra keyring pyproject.toml -o requirements/dev.txt
+	uv pip compile --quiet --no-strip-extras --no-header --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements/runtime.txt
 
 clean: ## remove what the targets made in this folder
 	rm -rf $(VENV) build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,18 @@ def test_what_is_built_with_is_what_is_locked():
 def test_both_files_pin_the_same_versions():
     dev, runtime = entries("dev.txt"), entries("runtime.txt")
     assert {name: line for name, line in runtime.items() if dev[name].split()[0] != line.split()[0]} == {}
+
+
+def test_extras_that_pinned_packages_ask_for_are_pinned_with_them():
+    """pip up to 23.2 (Python 3.11's own) takes `coverage==…` for no pin of a wanted `coverage[toml]`."""
+    pins, asked = entries("dev.txt"), {}
+    for name in pins:
+        try:
+            wanted = requires(name) or []
+        except PackageNotFoundError:  # of another system
+            continue
+        for each in (line for line in wanted if "extra ==" not in line):
+            if match := re.match(r"([A-Za-z0-9._-]+)\[([a-z,]+)\]", each):
+                asked[normal(match[1])] = match[2]
+    assert asked, "nobody asks for an extra any more: drop this test"
+    assert {name: extra for name, extra in asked.items() if not pins[name].startswith(f"{name}[{extra}]")} == {}
