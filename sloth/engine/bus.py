@@ -16,8 +16,13 @@ from sloth.model.secret import mask
 _log = logging.getLogger(__name__)
 
 
+def _masked(event: Event) -> Event:
+    title, detail = mask(event.title), mask(event.detail)
+    return event if (title, detail) == (event.title, event.detail) else replace(event, title=title, detail=detail)
+
+
 class Bus:
-    """One queue, one thread. A listener that fails is dropped with a warning; the run goes on."""
+    """One queue, one thread; listeners get masked texts. One that fails is dropped with a warning; the run goes on."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = list(sinks)
@@ -46,7 +51,7 @@ class Bus:
 
     def _consume(self) -> None:
         while (event := self._queue.get()) is not None:
-            self._deliver(replace(event, title=mask(event.title), detail=mask(event.detail)))
+            self._deliver(_masked(event))
         for sink in self._sinks:
             try:
                 sink.close()

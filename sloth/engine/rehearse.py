@@ -125,7 +125,7 @@ class RehearsalSession:
             self._real.close()
 
     def _ask(self, steps: Sequence[Step]) -> list[Result | None]:
-        questions = [_question(step) for step in steps]
+        questions = [_question(step) for step in steps] if self._real else []
         if self._real is None or not any(questions):
             return [None] * len(steps)
         came = iter(self._real.run([question for question in questions if question]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 MASK = "***"
 _SHORTEST_MASKED = 6  # characters; masking shorter values would eat ordinary words
@@ -55,8 +56,10 @@ def _add(value: str) -> None:
         _known.add(value)
         head = value[:_SHORTEST_MASKED]
         _by_head[head] = tuple(sorted((*_by_head.get(head, ()), value), key=len, reverse=True))
+        mask.cache_clear()
 
 
+@lru_cache(maxsize=2048)  # a step's title comes again for every node
 def mask(text: str) -> str:
     """`text` with every known secret value replaced by `***`. Takes time by the length of the text, not by what is known."""
     parts, begin, at = [], 0, 0

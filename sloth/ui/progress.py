@@ -16,6 +16,7 @@ class Work:
     done: int = 0
     declared: float = 0  # steps, as its script said when it began
     changes: int = 0
+    predicted: bool = False  # a rehearsal's guess is among them
     last: str = ""
     over: bool = False
     ok: bool = True
@@ -43,6 +44,7 @@ class Work:
                 self.pending.remove(event.title)
             self.done += 1
             self.changes += event.changed
+            self.predicted = self.predicted or event.predicted
             self.last, self.ok = event.title, event.ok
         elif event.kind == "script-finished":
             self.pending.clear()

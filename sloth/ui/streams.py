@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TextIO
@@ -66,7 +67,8 @@ class PlainView:
     def _node(self, event: Event, phase: Phase) -> None:
         work = phase.nodes[event.node]
         took = event.at - work.began
-        if event.changed or not event.ok or took >= _WORTH:
+        told = event.changed and not work.predicted  # what would change is in the plan itself
+        if told or not event.ok or took >= _WORTH:
             words = "" if event.ok else f", failed at: {work.last}" if work.last else ", failed"
             words += f", {work.changes} changes" if work.changes > 1 else ", 1 change" if work.changes else ""
             self._line(f"  {self._mark(event.ok)} {event.node}: {duration(took)}{words}")
@@ -121,7 +123,9 @@ class JsonLines:
 
 
 class LogFile:
-    """Everything that happened, masked, in a file that only the user reads. Python's own log records go there too.
+    """Everything that happened, in a file that only the user reads. Python's own log records go there too.
+
+    Events come masked (`sloth.engine.bus`); log records are masked here.
 
     Each line is in the file when the call returns, so that a killed run leaves its log.
     """
@@ -147,10 +151,10 @@ class LogFile:
         self._write(event.at, " ".join(part for part in (event.kind, where, event.title, amount, *flags) if part) + detail)
 
     def _write(self, at: float, text: str) -> None:
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
+        stamp = _second(int(at))
         with self._lock:
             if not self._stream.closed:
-                self._stream.write(f"{stamp}.{int(at % 1 * 1000):03d}Z {mask(text)}\n")
+                self._stream.write(f"{stamp}.{int(at % 1 * 1000):03d}Z {text}\n")
 
     def close(self) -> None:
         """Close the file. A second call does nothing."""
@@ -158,6 +162,11 @@ class LogFile:
         self._logger.setLevel(self._level)
         with self._lock:
             self._stream.close()
+
+
+@lru_cache(maxsize=2)
+def _second(at: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
 
 
 def _private(folder: Path) -> None:
@@ -177,4 +186,4 @@ class _Handler(logging.Handler):
             text = self.format(record)
         except Exception:  # a log call with wrong arguments must not end a run
             text = f"{record.msg} {record.args}"
-        self._to(record.created, f"{record.levelname.lower()} {record.name}: {text}")
+        self._to(record.created, mask(f"{record.levelname.lower()} {record.name}: {text}"))

@@ -5,11 +5,13 @@ import json
 import logging
 import threading
 from dataclasses import fields, replace
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
 from rich.console import Console
 
+from sloth.engine.bus import Bus
 from sloth.model.event import Event, Kind
 from sloth.model.secret import Secret
 from sloth.ui.progress import duration
@@ -253,7 +255,9 @@ def test_json_lines_hold_every_field():
 def test_the_log_file_is_private_complete_and_masked(tmp_path):
     secret = Secret("hunter2-hunter2")
     log = LogFile(tmp_path / "logs" / "demo" / "up.log")
-    log.take(event("step-finished", node="n", title="t", detail=f"first\n{secret.reveal()}", changed=True, ok=False))
+    kept_open = SimpleNamespace(take=log.take, close=lambda: None)
+    with Bus([kept_open]) as bus:  # which masks
+        bus.emit(event("step-finished", node="n", title="t", detail=f"first\n{secret.reveal()}", changed=True, ok=False))
     logging.getLogger("sloth.adapters.x").debug("key is %s", secret.reveal())
     assert "key is ***" in log.path.read_text()  # at once: a run may be killed
     log._handler.handle(logging.makeLogRecord({"name": "sloth.x", "msg": "wrong %d", "args": ("arguments",)}))
@@ -335,3 +339,11 @@ def test_printing_and_drawing_do_not_wait_for_each_other():
     assert not drawing.is_alive()
     view.close()
     assert "note 199" in written(page)
+
+
+def test_a_plan_of_many_nodes_leaves_one_line_per_phase():
+    nodes = [f"n-{i}" for i in range(50)]
+    steps = [replace(each, predicted=True, changed=True) for node in nodes for each in whole_script(node)]
+    lines = plain(event("phase-started", title="P"), *steps, event("phase-finished", title="P"))
+    assert [line for line in lines if "n-" in line] == []
+    assert "50 would change" in lines[-1]
