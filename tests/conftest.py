@@ -1,12 +1,17 @@
-"""Shared by all tests: the `--update-golden` switch."""
+"""Shared by all tests: the `--update-golden` switch, and that Ctrl-C works."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts background jobs so (POSIX sh, 2.11), and children inherit it: Ctrl-C would be tried in vain.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
