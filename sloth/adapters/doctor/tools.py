@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import re
 
 from sloth.adapters.doctor.finding import Context, Finding
@@ -25,9 +26,13 @@ def docker_engine(context: Context) -> Finding:
     status, text = _engine(context)
     ok = status == 0 or _refused(text)
     start = "systemctl start docker" if context.systemd else "dockerd"
+    # A client alone is common: a CI image, or one that was meant for another machine's engine.
+    missing = context.linux and not context.which("dockerd") and "DOCKER_HOST" not in os.environ
     return Finding(
         id="docker-engine", title="Docker engine runs", ok=ok, detail=text.splitlines()[-1] if text else "",
-        fix="start the Docker engine", hint=start if context.linux else "start Docker Desktop", engine=True,
+        fix=f"{'install (docker.io) and ' if missing else ''}start the Docker engine",
+        hint=(_install_docker(context) if missing else start) if context.linux else "start Docker Desktop",
+        packages=("docker.io",) if missing else (), engine=True,
     )  # fmt: skip
 
 

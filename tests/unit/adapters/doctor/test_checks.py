@@ -173,3 +173,16 @@ def test_an_open_port_is_reached(tmp_path: Path) -> None:
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert Context(providers=(), data_dir=tmp_path).reaches("127.0.0.1", server.getsockname()[1])
+
+
+def test_a_docker_client_without_an_engine_gets_the_engine_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    put(tmp_path, "etc/os-release", DEBIAN)
+    silent = {"docker version": (1, "Cannot connect to the Docker daemon")}
+    alone = tools.docker_engine(machine(tmp_path, commands=silent, programs=("docker",)))
+    assert (alone.ok, alone.packages, alone.engine) == (False, ("docker.io",), True)
+    assert alone.hint == "apt-get install docker.io"
+    both = tools.docker_engine(machine(tmp_path, commands=silent, programs=("docker", "dockerd")))
+    assert (both.packages, both.hint) == ((), "dockerd")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2376")  # another machine's engine: one of our own would not help
+    assert tools.docker_engine(machine(tmp_path, commands=silent, programs=("docker",))).packages == ()
