@@ -7,14 +7,15 @@ DEMO := templates/specs/demo.yaml
 CODE := sloth providers distributions addons templates tests
 export SLOTH_CHECKOUT := $(CURDIR)
 
-.PHONY: help setup up down test check lint types imports unit lab e2e bench docs picture lock fmt clean
+.PHONY: help setup up down test check lint types imports unit clouds lab e2e bench docs picture lock fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/ready: pyproject.toml requirements/dev.txt
+$(VENV)/ready: pyproject.toml requirements/dev.txt requirements/dev-sdist.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-compile --require-hashes --only-binary :all: -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps --no-build-isolation -r requirements/dev-sdist.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -45,6 +46,9 @@ imports: setup
 unit: setup ## unit tests only (about a minute)
 	$(BIN)/python -m tests.run unit
 
+clouds: setup ## tests with the real Pulumi engine and fake clouds
+	$(BIN)/python -m tests.run clouds
+
 lab: setup ## tests with real containers, no Kubernetes
 	$(BIN)/python -m tests.run lab
 
@@ -64,9 +68,11 @@ fmt: setup ## format the code
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
+UV := uv pip compile --quiet --no-strip-extras --no-header --universal --python-version 3.11 --generate-hashes
 lock: ## pin all dependencies anew (needs uv)
-	uv pip compile --quiet --no-strip-extras --no-header --universal --python-version 3.11 --generate-hashes --group dev --extra keyring pyproject.toml -o requirements/dev.txt
-	uv pip compile --quiet --no-strip-extras --no-header --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements/runtime.txt
+	$(UV) --group dev --extra keyring pyproject.toml -o requirements/dev.txt
+	$(UV) --group dev-sdist --no-deps --constraint requirements/dev.txt -o requirements/dev-sdist.txt
+	$(UV) --constraint requirements/dev.txt pyproject.toml -o requirements/runtime.txt
 
 clean: ## remove what the targets made in this folder
 	rm -rf $(VENV) build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING
 from sloth import registry
 from sloth.contracts.provider import LoginOptions
 from sloth.errors import InternalError, Interrupted, ManyErrors, SlothError, UsageError
-from sloth.model.node import Login, Node
+from sloth.model.node import Login, Machine, Node
 from sloth.model.options import Options
 from sloth.model.record import Record
 from sloth.model.secret import Secret
 from sloth.model.spec import ClusterSpec
+from sloth.phases.connect import accepted
 
 if TYPE_CHECKING:
-    from sloth.adapters.state_file import StateFile
     from sloth.config.load import Loaded
+    from sloth.contracts.state import Kept
 
 DEFAULT_SPEC = Path("sloth.yaml")
 
 
 def data_root(options: Options) -> Path:
-    """Where records live."""
+    """The directory of sloth on this machine: records (unless they are shared), the key, journals and logs."""
     from sloth.adapters.paths import data_dir
 
     return data_dir(options.state_dir)
@@ -63,8 +64,8 @@ def known_spec(options: Options) -> Loaded:
     if record is None or not record.document:
         raise UsageError(
             "usage/unknown-cluster",
-            f"no cluster `{options.cluster}` is known under {data_root(options)}",
-            detail=f"known: {', '.join(_known(options)) or 'none'}",
+            f"no cluster `{options.cluster}` is known under {options.state or data_root(options)}",
+            detail=f"known: {', '.join(known_clusters(options)) or 'none'}",
             hint="sloth status -f sloth.yaml",
         )
     return from_document(record.document)
@@ -75,19 +76,18 @@ def cluster_name(options: Options) -> str:
     return options.cluster or load(options).spec.name
 
 
-def _known(options: Options) -> list[str]:
-    from sloth.adapters.state_file import list_clusters
+def known_clusters(options: Options) -> list[str]:
+    """Names of all clusters that something is remembered of. Raises UsageError, StateError."""
+    from sloth.adapters.state_place import clusters_at
 
-    return list(list_clusters(data_root(options)))
+    return clusters_at(options.state, data_root(options))
 
 
-def state_of(options: Options, name: str) -> StateFile:
-    """That cluster's record and lock."""
-    from sloth.adapters.passphrase import passphrase
-    from sloth.adapters.state_file import StateFile
+def state_of(options: Options, name: str) -> Kept:
+    """That cluster's record and lock. Raises UsageError, StateError."""
+    from sloth.adapters.state_place import state_at
 
-    root = data_root(options)
-    return StateFile(root, name, lambda: passphrase(root))
+    return state_at(options.state, data_root(options), name)
 
 
 def make_seed() -> Secret:
@@ -106,16 +106,22 @@ def make_key(comment: str) -> tuple[Secret, str]:
 def login_for(node: Node, record: Record, spec: ClusterSpec) -> Login:
     """The cluster's own key and user, or what the provider says for existing hosts. Host keys are added by the caller."""
     machine = node.machine
-    login = Login(
-        node=node.name,
+    jump = machine.jump
+    bastion = replace(_plain_login(jump.name, jump, record), host_keys=accepted(record.node(jump.name))) if jump else None
+    login = replace(_plain_login(node.name, machine, record), bastion=bastion)
+    plugin = registry.provider(node.lease.provider)
+    return replace(login, **plugin.login(spec, machine)) if isinstance(plugin, LoginOptions) else login
+
+
+def _plain_login(name: str, machine: Machine, record: Record) -> Login:
+    return Login(
+        node=name,
         address=machine.address,
         port=machine.port,
         user=machine.user,
         key=record.ssh_key,
         sudo=machine.user != "root",
     )
-    plugin = registry.provider(node.lease.provider)
-    return replace(login, **plugin.login(spec, machine)) if isinstance(plugin, LoginOptions) else login
 
 
 def say(text: str) -> None:
@@ -123,10 +129,20 @@ def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def ask(question: str) -> bool:
-    """Ask yes or no on the terminal; without a terminal the answer is no."""
+def need_terminal(question: str) -> None:
+    """Nobody is asked where nobody can answer: not in CI, not in a pipe. Raises UsageError."""
     if not sys.stdin.isatty():
-        return False
+        raise UsageError(
+            "usage/no-terminal",
+            "this has to be asked, and there is no terminal to ask on: nothing was done",
+            detail=question,
+            hint="add --yes",
+        )
+
+
+def ask(question: str) -> bool:
+    """Ask yes or no on the terminal. Raises UsageError where there is none."""
+    need_terminal(question)
     say(f"{question} [y/N] ")
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
@@ -139,17 +155,22 @@ def confirm(question: str) -> None:
 
 def type_name(name: str, going: list[str]) -> None:
     """List what will go and go on only when the cluster's name was typed. Raises UsageError."""
-    say(f"These {len(going)} resources of {name} will be deleted:\n  " + "\n  ".join(going))
-    if sys.stdin.isatty():
-        say(f"Type the cluster's name to delete it ({name}): ")
-        if sys.stdin.readline().strip() == name:
-            return
+    listed = f"These {len(going)} resources of {name} will be deleted:\n  " + "\n  ".join(going)
+    need_terminal(listed)
+    say(f"{listed}\nType the cluster's name to delete it ({name}): ")
+    if sys.stdin.readline().strip() == name:
+        return
     raise UsageError("down/not-confirmed", "nothing was deleted: the cluster's name was not typed", hint="sloth down --yes")
 
 
 def report(error: BaseException, options: Options) -> int:
     """Show a failure in the chosen form and return its exit code."""
+    from contextlib import nullcontext
+
+    from sloth.ui.actions_view import annotate, no_commands, on_actions
+
     failure = as_failure(error)
+    actions = options.log_format == "text" and on_actions(sys.stderr)
     if options.output == "json":
         from sloth.ui.json_view import envelope
 
@@ -157,7 +178,10 @@ def report(error: BaseException, options: Options) -> int:
     else:
         from sloth.ui.error_panel import show
 
-        show(failure, options, log_path=getattr(error, "log_path", ""), debug=options.debug)
+        with no_commands(sys.stderr) if actions else nullcontext():
+            show(failure, options, log_path=getattr(error, "log_path", ""), debug=options.debug)
+    if actions:
+        annotate(failure, sys.stderr)
     return failure.exit
 
 

@@ -16,14 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from sloth import registry
 from sloth.app import data_root, login_for, make_key, make_seed, state_of
-from sloth.contracts.provider import Emit, Machines
+from sloth.clouds import cloud_machines
+from sloth.contracts.cloud import Cloud
+from sloth.contracts.provider import Emit, Ends, Machines, MakesMachines, Provider
 from sloth.contracts.sink import Sink
 from sloth.contracts.transport import Session, Transport
 from sloth.engine.rehearse import Rehearsal, rehearsing
 from sloth.engine.rig import Rig
 from sloth.engine.runner import run_phases
 from sloth.engine.stop import Stop
-from sloth.errors import ManyErrors, SlothError
+from sloth.errors import InternalError, ManyErrors, SlothError
 from sloth.flows.up import Tools
 from sloth.model.artifact import Delivery
 from sloth.model.cluster import Cluster
@@ -35,13 +37,13 @@ from sloth.model.plan import Plan
 from sloth.model.record import Record
 from sloth.phases.connect import accepted
 from sloth.phases.plan import plan
-from sloth.supply import version_of
+from sloth.supply import pin_images, pinned_images, version_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sloth.adapters.state_file import StateFile
     from sloth.config.load import Loaded
+    from sloth.contracts.state import Kept
 
 LOGS_KEPT = 50  # of each cluster
 
@@ -103,9 +105,24 @@ class Desk:
     def machines(self, provider: str) -> Machines:
         """The cluster's machines at a provider; made once."""
         if provider not in self._made:
-            plugin = registry.provider(provider)
-            self._made[provider] = plugin.machines(self.loaded.spec, self.rig.emit, self.delivery)
+            self._made[provider] = self._machines(registry.provider(provider))
         return self._made[provider]
+
+    def _machines(self, plugin: Provider) -> Machines:
+        if isinstance(plugin, MakesMachines):
+            return plugin.machines(self.loaded.spec, self.rig.emit, self.delivery)
+        if isinstance(plugin, Cloud):
+            return cloud_machines(
+                plugin,
+                self.loaded.spec,
+                root=data_root(self.options),
+                state=self.options.state,
+                emit=self.rig.emit,
+                stop=self.rig.stop,
+                record=self.rig.state.load,
+                pinned=pinned_images(self.loaded, plugin.name),
+            )
+        raise InternalError("plugin/no-machines", f"provider {plugin.name} makes no machines", hint="report it to its author")
 
     def cluster(self, *, as_recorded: bool = False) -> Cluster:
         """The cluster before any phase has run. `as_recorded` = no wish but what the record holds."""
@@ -120,7 +137,8 @@ class Desk:
         return cluster
 
     def remember_document(self) -> None:
-        """Keep the spec in the record, so that verbs work without its file."""
+        """Keep the spec in the record, so that verbs work without its file, and the images of machines in sloth.lock."""
+        pin_images(self.loaded, self.record)
         if self.record.document != self.loaded.raw:
             self.record = self.rig.state.save(replace(self.record, document=dict(self.loaded.raw)))
 
@@ -138,6 +156,12 @@ class Desk:
         """How to log in to a node, host keys included."""
         login = login_for(node, self.record, self.loaded.spec)
         return replace(login, host_keys=accepted(self.record.node(node.name)) or login.host_keys)
+
+    def end(self) -> None:
+        """Leave nothing at work."""
+        for machines in self._made.values():
+            if isinstance(machines, Ends):
+                machines.end()
 
     def forget(self) -> None:
         """Remove all that is kept of the cluster."""
@@ -182,6 +206,7 @@ def desk(
             stack.callback(journal.close)
             rig = replace(rig, journal=journal)
         here = Desk(options, loaded, rig, record, Delivery(), transport)
+        stack.callback(here.end)
         try:
             here.delivery = supply(loaded, verb, bus.emit)
             if rehearse:
@@ -194,7 +219,7 @@ def desk(
             raise
 
 
-def _news(state: StateFile, journal: Path) -> list[str]:
+def _news(state: Kept, journal: Path) -> list[str]:
     """What the user should know of earlier runs: a lock that was taken over, a run that was cut off."""
     from sloth.engine.journal import unfinished
 
@@ -210,7 +235,7 @@ def _log_path(folder: Path, verb: str) -> Path:
 
 
 def views(options: Options, *, quiet: bool) -> list[Sink]:
-    """Who shows the events on stderr: nobody, JSON lines, a live picture on a terminal, or plain lines."""
+    """Who shows the events on stderr: nobody, JSON lines, a live picture on a terminal, plain lines, or groups in CI."""
     if quiet:
         return []
     if options.log_format == "json":
@@ -222,8 +247,11 @@ def views(options: Options, *, quiet: bool) -> list[Sink]:
         from sloth.ui.rich_view import RichView
 
         return [RichView(stderr(options))]
+    from sloth.ui.actions_view import ActionsView, on_actions
     from sloth.ui.streams import PlainView
 
+    if on_actions(sys.stderr):
+        return [ActionsView(sys.stderr, debug=options.debug)]
     return [PlainView(sys.stderr, debug=options.debug)]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,9 +102,10 @@ def known(loaded: Loaded) -> tuple[Artifact, ...]:
     found = present(needs, cache=cache_dir(), lock_path=lock_path(loaded), source_dirs=source_dirs(distribution))
     if found is not None:
         return found
+    blank = [Artifact(name=n.name, version=n.version, kind=n.kind, sha256="", size=0, file="", roles=n.roles) for n in needs]
     return tuple(
-        Artifact(name=n.name, version=n.version, kind=n.kind, sha256="", size=0, file="", path=n.path, ref=n.ref, roles=n.roles)
-        for n in needs
+        replace(artifact, path=need.path, ref=need.ref.replace("{version}", need.version))
+        for artifact, need in zip(blank, needs, strict=True)
     )
 
 
@@ -110,3 +113,20 @@ def source_dirs(distribution: Distribution) -> Path:
     """The folder with the distribution's Go module files."""
     module = sys.modules[type(distribution).__module__]
     return Path(str(module.__file__)).resolve().parent / "source"
+
+
+def pinned_images(loaded: Loaded, cloud: str) -> Mapping[str, str]:
+    """Ids of a cloud's images by name, as sloth.lock pins them. Raises StateError."""
+    from sloth.adapters.artifacts.lock import read_lock
+
+    return read_lock(lock_path(loaded)).images.get(cloud, {})
+
+
+def pin_images(loaded: Loaded, record: Record) -> None:
+    """Pin the images of the cluster's machines, so that further machines are made of the same. Raises StateError."""
+    from sloth.adapters.artifacts.lock import read_lock
+
+    for cloud in record.providers:
+        placements = record.placements(cloud).values()
+        found = {str(place["image_name"]): str(place["image"]) for place in placements if place.get("image_name")}
+        read_lock(lock_path(loaded)).pin_images(cloud, found)

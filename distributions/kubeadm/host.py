@@ -20,6 +20,7 @@ _TOOLS = {  # command -> Debian package
     "modprobe": "kmod",
     "ss": "iproute2",
 }
+PACKAGES = tuple(_TOOLS.values())
 _SYSCTL = {
     "net.ipv4.ip_forward": "1",
     # Pods of one node talk over the bridge; without this a reply from a Service's pod would skip its address translation.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sloth.api import Cluster, ClusterSpec, Distribution, JoinInfo, Need, Node, Script, Secret, SlothError, Step
 
-from . import checks, joining, kubeconfig, leaving, needs, prepare, reset, server, settle
+from . import checks, host, joining, kubeconfig, leaving, needs, prepare, reset, server, settle
 from .text import text
 
 
@@ -14,6 +14,7 @@ class Kubeadm(Distribution):
     """Upstream Kubernetes by kubeadm."""
 
     name = "kubeadm"
+    packages = host.PACKAGES
 
     def versions(self) -> Sequence[str]:
         """Exact versions known, newest first: what the needs, flags and files of this plugin are right for."""

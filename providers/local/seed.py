@@ -7,10 +7,9 @@ import json
 import tarfile
 from collections.abc import Mapping
 
-from sloth.api import MachineRequest
+from sloth.api import MachineRequest, host_key
 
 FOLDER = "var/lib/cloud/seed/nocloud"
-_KEY_NAMES = {"ssh-ed25519": "ed25519", "ssh-rsa": "rsa"}
 
 
 def seed(request: MachineRequest, container_id: str) -> bytes:
@@ -26,19 +25,14 @@ def seed(request: MachineRequest, container_id: str) -> bytes:
 
 def user_data(request: MachineRequest) -> dict[str, object]:
     """cloud-config (YAML reads JSON): the one-time host key and root's authorized key."""
-    config: dict[str, object] = {
+    return {
         "hostname": request.name,
         "locale": False,
         "disable_root": False,
         "ssh_pwauth": False,
         "users": [{"name": "root", "ssh_authorized_keys": [request.ssh_public_key]}],
+        **host_key(request),
     }
-    if request.boot_key_private is not None:
-        kind = request.boot_key_public.split()[0]
-        name = _KEY_NAMES.get(kind, "ecdsa")
-        private: str = request.boot_key_private.reveal()
-        config["ssh_keys"] = {f"{name}_private": private, f"{name}_public": request.boot_key_public}
-    return config
 
 
 def archive(files: Mapping[str, tuple[str, int]]) -> bytes:

@@ -4,6 +4,9 @@ File: one JSON line (the header: schema, cluster, revision, key derivation, salt
 the associated data, so a record cannot pass for another cluster's or another revision. Two further fields of the header only
 tell failures apart: `digest` (SHA-256 of all the rest, so that a damaged file is never taken for a wrong passphrase or a
 newer schema) and `check` (derived from the passphrase beside the key).
+
+Where the key comes from, field `kdf`: `scrypt` (a passphrase), `hkdf` (a generated key), `kms` (envelope encryption: a random
+data key, which lies in the header as a key management service wrapped it; only that service can unwrap it).
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import json
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from sloth.adapters.passphrase import KEY_PREFIX
 from sloth.model.secret import Secret
@@ -34,6 +37,24 @@ class WrongPassphrase(Unsealable):
     """The record is sealed with another passphrase."""
 
 
+class Envelope(Protocol):
+    """A key management service that wraps data keys, bound to one cluster."""
+
+    name: str  # the address of the key, as users give it
+
+    def fresh(self) -> tuple[bytes, bytes]:
+        """A new data key of 32 bytes, and the same wrapped. Raises CredentialsError."""
+
+    def unwrapped(self, wrapped: bytes) -> bytes:
+        """That data key. Raises WrongPassphrase if the service's key did not wrap it, or for another cluster."""
+
+    def before(self) -> Secret:
+        """The passphrase for a record of the time before this service was in use. Raises CredentialsError."""
+
+
+Keys = Secret | Envelope
+
+
 @dataclass(frozen=True)
 class Sealed:
     """A sealed record, taken apart but not opened."""
@@ -47,21 +68,42 @@ class Sealed:
         """Whether it was sealed with a generated key, not with a passphrase."""
         return self.header.get("kdf") == "hkdf"
 
+    @property
+    def service(self) -> str:
+        """The address of the key management service's key that it was sealed with; empty if with a passphrase."""
+        return str(self.header.get("kms", "")) if self.header.get("kdf") == "kms" else ""
 
-def seal(plain: bytes, passphrase: Secret, about: dict[str, Any], *, like: Sealed | None = None) -> bytes:
-    """Encrypt. `about` is readable and authenticated. With the salt of `like`, its key need not be derived again."""
+
+def seal(plain: bytes, keys: Keys, about: dict[str, Any], *, like: Sealed | None = None) -> bytes:
+    """Encrypt. `about` is readable and authenticated. With the salt of `like`, its key need not be made again."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    kdf: dict[str, Any] = {"kdf": "hkdf"}
-    if not passphrase.reveal().startswith(KEY_PREFIX):
-        kdf = {"kdf": "scrypt", "cost": _COST}
-    follow = like is not None and all(like.header.get(name) == value for name, value in kdf.items())
-    salt = base64.b64decode(like.header["salt"]) if like and follow else os.urandom(16)
+    how = _as_before(keys, like) or _anew(keys)
+    key, check = _key_and_check(keys, how)
     nonce = os.urandom(12)  # random: fewer than 2^32 records under one key (NIST SP 800-38D)
-    key, check = _keys(passphrase, kdf["kdf"], salt, _COST)
-    header = {"magic": MAGIC, **about, **kdf, "salt": _text(salt), "nonce": _text(nonce), "check": _text(check)}
+    header = {"magic": MAGIC, **about, **how, "nonce": _text(nonce), "check": _text(check)}
     body = AESGCM(key).encrypt(nonce, plain, _line(header))
     return _line({**header, "digest": _digest(header, body)}) + body
+
+
+def _kind(keys: Keys) -> dict[str, Any]:
+    if not isinstance(keys, Secret):
+        return {"kdf": "kms", "kms": keys.name}
+    return {"kdf": "hkdf"} if keys.reveal().startswith(KEY_PREFIX) else {"kdf": "scrypt", "cost": _COST}
+
+
+def _anew(keys: Keys) -> dict[str, Any]:
+    how = {**_kind(keys), "salt": _text(os.urandom(16))}
+    if not isinstance(keys, Secret):
+        how["wrapped"] = _text(keys.fresh()[1])
+    return how
+
+
+def _as_before(keys: Keys, like: Sealed | None) -> dict[str, Any] | None:
+    kind = _kind(keys)
+    if like is None or any(like.header.get(name) != value for name, value in kind.items()):
+        return None
+    return {**kind, **{name: like.header[name] for name in ("salt", "wrapped") if name in like.header}}
 
 
 def split(blob: bytes) -> Sealed:
@@ -82,14 +124,14 @@ def split(blob: bytes) -> Sealed:
     return Sealed(header=header, line=line, body=body)
 
 
-def unseal(sealed: Sealed, passphrase: Secret) -> bytes:
-    """Decrypt. Raises WrongPassphrase, or Unsealable when anything was changed."""
+def unseal(sealed: Sealed, keys: Keys) -> bytes:
+    """Decrypt. Raises WrongPassphrase, Unsealable when anything was changed, CredentialsError if the service refuses."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     try:
-        salt, nonce, check = (base64.b64decode(sealed.header[name], validate=True) for name in ("salt", "nonce", "check"))
-        key, ours = _keys(passphrase, sealed.header["kdf"], salt, sealed.header.get("cost", _OLD_COST))
+        nonce, check = (base64.b64decode(sealed.header[name], validate=True) for name in ("nonce", "check"))
+        key, ours = _key_and_check(keys, sealed.header)
         if not hmac.compare_digest(check, ours):
             raise WrongPassphrase("it is sealed with another passphrase")
         return AESGCM(key).decrypt(nonce, sealed.body, sealed.line)
@@ -97,11 +139,19 @@ def unseal(sealed: Sealed, passphrase: Secret) -> bytes:
         raise Unsealable("the seal does not fit") from error
 
 
+def _key_and_check(keys: Keys, header: dict[str, Any]) -> tuple[bytes, bytes]:
+    """The key, and a value that tells a wrong passphrase from a damaged record without telling anything of the key."""
+    kdf, salt = header["kdf"], base64.b64decode(header["salt"], validate=True)
+    if kdf == "kms":
+        # The header is not trusted before it is opened: only the service that the user named is asked, never the one named there.
+        if isinstance(keys, Secret):
+            raise WrongPassphrase("it is sealed with a key management service")
+        return _expand(keys.unwrapped(base64.b64decode(header["wrapped"], validate=True)), salt)
+    return _keys(keys if isinstance(keys, Secret) else keys.before(), kdf, salt, header.get("cost", _OLD_COST))
+
+
 @lru_cache(maxsize=8)
 def _keys(passphrase: Secret, kdf: str, salt: bytes, cost: int) -> tuple[bytes, bytes]:
-    """The key, and a value that tells a wrong passphrase from a damaged record without telling anything of the key."""
-    from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
     from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
     secret = passphrase.reveal().encode(errors="surrogateescape")
@@ -111,6 +161,13 @@ def _keys(passphrase: Secret, kdf: str, salt: bytes, cost: int) -> tuple[bytes, 
         secret = Scrypt(salt=salt, length=32, n=cost, r=8, p=1).derive(secret)
     elif kdf != "hkdf":
         raise ValueError(kdf)
+    return _expand(secret, salt)
+
+
+def _expand(secret: bytes, salt: bytes) -> tuple[bytes, bytes]:
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
     both = HKDF(algorithm=SHA256(), length=40, salt=salt, info=MAGIC.encode()).derive(secret)
     return both[:32], both[32:]
 

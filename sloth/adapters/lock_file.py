@@ -95,6 +95,11 @@ class LockFile:
                 )
             self._path.unlink(missing_ok=True)
 
+    @property
+    def verb(self) -> str:
+        """The verb that this process holds the lock for; empty if it does not."""
+        return self._mine.verb if self._mine else ""
+
     def holder(self) -> Owner | None:
         """Who holds the lock, alive or not."""
         try:

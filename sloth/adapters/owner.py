@@ -43,13 +43,19 @@ class Owner:
         `silent`: on another host, and its heartbeat is not of this last minute; the clocks may differ, so it is dead only
         if the heartbeat is old.
         """
-        if self.place == place() and self.host == socket.gethostname():
-            started = process_start(self.pid)
-            return "alive" if started and started == self.started else "dead"
+        if seen := self.seen():
+            return seen
         age = (time.time() if now is None else now) - self.heartbeat
         if age > EXPIRY:
             return "dead"
         return "alive" if age >= -EXPIRY else "silent"
+
+    def seen(self) -> Literal["", "alive", "dead"]:
+        """Whether its process is there, if this is its machine; elsewhere empty."""
+        if self.place != place() or self.host != socket.gethostname():
+            return ""
+        started = process_start(self.pid)
+        return "alive" if started and started == self.started else "dead"
 
     def in_words(self) -> str:
         """For messages."""
@@ -63,6 +69,11 @@ def this_process(verb: str) -> Owner:
         user=_user(), host=socket.gethostname(), pid=pid, started=process_start(pid),
         verb=verb, since=now, heartbeat=now, place=place(),
     )  # fmt: skip
+
+
+def whoami() -> str:
+    """user@host, for those who read a history."""
+    return f"{_user()}@{socket.gethostname()}"
 
 
 def parse_owner(text: bytes) -> Owner | None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from sloth.model.node import Lease
 from sloth.model.record import NodeRecord, Record
-from sloth.model.secret import Secret
+from sloth.model.secret import Secret, mask
 
 _SECRET = "$secret"  # noqa: S105  a marker, not a secret
 T = TypeVar("T")
@@ -26,6 +26,11 @@ class NewerRecord(Exception):
 def dump(record: Record) -> bytes:
     """UTF-8 JSON. Raises TypeError if `providers`, `document` or `runs` hold what JSON cannot."""
     return json.dumps(_plain(record), separators=(",", ":"), sort_keys=True).encode()
+
+
+def readable(record: Record) -> dict[str, Any]:
+    """The record as plain JSON values for people's eyes: every secret is masked."""
+    return {field.name: _masked(getattr(record, field.name)) for field in fields(record)}
 
 
 def parse(text: bytes) -> Record:
@@ -58,6 +63,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
+
+
+def _masked(value: Any) -> Any:
+    if is_dataclass(value):
+        return {field.name: _masked(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _masked(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(item) for item in value]
+    return mask(str(value)) if isinstance(value, (str, Secret)) else value
 
 
 def _escaped(key: str) -> str:

@@ -9,7 +9,23 @@ from typing import Annotated
 import typer
 
 from sloth import __version__
-from sloth.cli import config, doctor, down, init, kubeconfig, mirror, nodes, plan, ssh, status, unlock, up, validate
+from sloth.cli import (
+    config,
+    doctor,
+    down,
+    init,
+    kubeconfig,
+    mirror,
+    nodes,
+    plan,
+    providers,
+    ssh,
+    state,
+    status,
+    unlock,
+    up,
+    validate,
+)
 
 app = typer.Typer(
     name="sloth",
@@ -35,7 +51,7 @@ def _root(
     """One YAML file, one command, one highly available Kubernetes cluster."""
 
 
-for module in (init, validate, plan, up, status, nodes, ssh, kubeconfig, down, doctor, unlock, config, mirror):
+for module in (init, validate, plan, up, status, nodes, ssh, kubeconfig, down, doctor, unlock, config, mirror, state, providers):
     module.register(app)
 
 

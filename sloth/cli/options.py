@@ -32,22 +32,43 @@ ClusterName = Annotated[
 StateDir = Annotated[
     Path | None,
     typer.Option(
-        "--state-dir", envvar="SLOTH_DATA_DIR", help="Where records live. Default: the user's data directory.", show_default=False
+        "--state-dir",
+        envvar="SLOTH_DATA_DIR",
+        help="Directory on this machine: records (unless --state), key, journals, logs. Default: the user's data directory.",
+        show_default=False,
     ),
+]
+StateUrl = Annotated[
+    str,
+    typer.Option(
+        "--state",
+        envvar="SLOTH_STATE",
+        help="Where records live, to share them: s3://BUCKET/PREFIX, gs://…, azblob://…, file:///PATH.",
+        show_default=False,
+    ),
+]
+SummaryFile = Annotated[
+    Path | None,
+    typer.Option("--summary", help="Append a summary in Markdown to this file ($GITHUB_STEP_SUMMARY).", show_default=False),
+]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option("--target", help="Only this node; repeat for more. Others are left as they are.", show_default=False),
 ]
 PANEL = "Options of every command"
 
 
-def _shared(panel: str = PANEL) -> list[inspect.Parameter]:
+def _shared(panel: str = PANEL, output: Any = Output) -> list[inspect.Parameter]:
     hints: dict[str, tuple[Any, Any]] = {
         "files": (Files, None),
         "env": (Env, ""),
         "cluster": (ClusterName, ""),
-        "output": (Output, "text"),
+        "output": (output, "text"),
         "log_format": (LogFormat, "text"),
         "no_color": (NoColor, False),
         "debug": (Debug, False),
         "state_dir": (StateDir, None),
+        "state": (StateUrl, ""),
     }
     parameters = []
     for name, (hint, default) in hints.items():
@@ -56,8 +77,18 @@ def _shared(panel: str = PANEL) -> list[inspect.Parameter]:
     return parameters
 
 
-def verb(app: typer.Typer, name: str, **settings: Any) -> Callable[[Callable[..., Outcome]], Callable[..., None]]:
-    """Register `function(options, **own)` as a command with the shared options added to its own."""
+def verb(
+    app: typer.Typer,
+    name: str,
+    *,
+    output: Any = Output,
+    adapt: Callable[[dict[str, Any]], None] | None = None,
+    **settings: Any,
+) -> Callable[[Callable[..., Outcome]], Callable[..., None]]:
+    """Register `function(options, **own)` as a command with the shared options added to its own.
+
+    A verb may take more in `--output` than the others (`output`, its annotation), which `adapt` then turns into what they take.
+    """
 
     def register(function: Callable[..., Outcome]) -> Callable[..., None]:
         hints = get_type_hints(function, include_extras=True)
@@ -68,15 +99,18 @@ def verb(app: typer.Typer, name: str, **settings: Any) -> Callable[[Callable[...
 
         @functools.wraps(function)
         def command(**values: Any) -> None:
+            if adapt:
+                adapt(values)
             shared = {
-                key: values.pop(key) for key in ("env", "cluster", "output", "no_color", "log_format", "debug", "state_dir")
+                key: values.pop(key)
+                for key in ("env", "cluster", "output", "no_color", "log_format", "debug", "state_dir", "state")
             }
             options = Options(files=tuple(values.pop("files") or ()), **shared)
             code = execute(options, lambda: function(options, **values))
             if code:
                 raise typer.Exit(code)
 
-        parameters = [*own, *_shared()]
+        parameters = [*own, *_shared(output=output)]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         del command.__wrapped__  # Typer would look through it to the original signature

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sloth.config.assemble import Schema, core, own_pool_fields
-from sloth.model.spec import ArtifactsSpec, ClusterSpec, HostSpec, KubernetesSpec, MeshSpec, NetworkSpec, PoolSpec
+from sloth.model.spec import AccessSpec, ArtifactsSpec, ClusterSpec, HostSpec, KubernetesSpec, MeshSpec, NetworkSpec, PoolSpec
 
 COMPONENTS = ("apiServer", "controllerManager", "scheduler", "etcd")
 
@@ -22,6 +22,7 @@ def build(document: Schema, given: Mapping[str, Any]) -> ClusterSpec:
         kubernetes=_kubernetes(spec["kubernetes"]),
         providers=copy.deepcopy(spec["providers"]),
         pools=tuple(_pool(document, pool) for pool in spec["pools"]),
+        access=AccessSpec(ssh=tuple(spec["access"]["ssh"]), api=tuple(spec["access"]["api"])),
         mesh=_mesh(spec["mesh"]),
         network=_network(spec["network"]),
         artifacts=ArtifactsSpec(source=spec["artifacts"]["source"], mirror=spec["artifacts"].get("mirror", "")),
@@ -35,6 +36,7 @@ def _kubernetes(given: Mapping[str, Any]) -> KubernetesSpec:
         version=given["version"].removeprefix("v"),
         extra_sans=tuple(given["api"]["extraSANs"]),
         hostname=given["api"].get("hostname", ""),
+        load_balancer=given["api"]["loadBalancer"],
         kubelet=copy.deepcopy(given["kubelet"]["config"]),
         args={name: {flag: _flag(value) for flag, value in given[name]["args"].items()} for name in COMPONENTS},
         options={name: copy.deepcopy(value) for name, value in given.items() if name not in common},

@@ -29,6 +29,7 @@ class Distribution(ABC):
     """The plugin. All work is in scripts (generators of steps): nothing is opened, read or run by a plugin."""
 
     name: ClassVar[str]
+    packages: ClassVar[Sequence[str]] = ()  # Debian packages that `prepare` installs; machines at clouds are told so at boot
 
     @abstractmethod
     def versions(self) -> Sequence[str]:

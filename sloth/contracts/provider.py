@@ -10,7 +10,7 @@ from sloth.errors import SlothError
 from sloth.model.artifact import Delivery
 from sloth.model.event import Event
 from sloth.model.node import Machine
-from sloth.model.plan import MachineRequest
+from sloth.model.plan import MachineChange, MachineRequest
 from sloth.model.spec import ClusterSpec
 
 Emit = Callable[[Event], None]
@@ -48,8 +48,30 @@ class Balancer(Protocol):
         """Have a balancer over these nodes' port 6443; returns `host:port` as seen from this machine."""
 
 
+@runtime_checkable
+class Ends(Protocol):
+    """Optional for Machines: something of it may still be at work when a run is broken off."""
+
+    def end(self) -> None:
+        """Have it end; returns when it has."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """Optional for Machines: it chooses where new nodes go, and finds what cannot be, before anything is made."""
+
+    def preflight(self, new: Sequence[str], known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+        """Placements (`size`, `location`, `image`, …: JSON values) of the nodes `new`; `known` = those of nodes that stay.
+
+        Only reads. Raises ConfigError that carries every problem found, or CredentialsError.
+        """
+
+
 class Provider(ABC):
-    """The plugin. Made without arguments; keeps no state; imports heavy libraries inside methods only."""
+    """The plugin: with `machines()` of its own (MakesMachines), or a `sloth.contracts.cloud.Cloud`.
+
+    Made without arguments; keeps no state; imports heavy libraries inside methods only.
+    """
 
     name: ClassVar[str]
 
@@ -61,13 +83,17 @@ class Provider(ABC):
     def check(self, spec: ClusterSpec) -> Sequence[SlothError]:
         """Problems of the spec that only this provider can see. Offline and quick."""
 
-    @abstractmethod
-    def machines(self, spec: ClusterSpec, emit: Emit, delivery: Delivery) -> Machines:
-        """The cluster's machines here. `delivery` lists what nodes need, for providers that bake or pre-load it."""
-
     def networks(self, spec: ClusterSpec) -> Mapping[str, str]:
         """CIDRs that this provider will use, by the spec path they come from, for the overlap check."""
         return {}
+
+
+@runtime_checkable
+class MakesMachines(Protocol):
+    """A provider that makes its machines itself. The others are clouds, whose machines the engine makes (contracts.cloud)."""
+
+    def machines(self, spec: ClusterSpec, emit: Emit, delivery: Delivery) -> Machines:
+        """The cluster's machines here. `delivery` lists what nodes need, for providers that bake or pre-load it."""
 
 
 @runtime_checkable
@@ -76,3 +102,14 @@ class LoginOptions(Protocol):
 
     def login(self, spec: ClusterSpec, machine: Machine) -> Mapping[str, Any]:
         """Fields of `Login` to replace (user, port, key, key_file, bastion, sudo, host_keys)."""
+
+
+@runtime_checkable
+class Previews(Protocol):
+    """Optional for Machines: it can tell exactly what `apply` and `delete` would do, without doing any of it."""
+
+    def preview(self, wanted: Sequence[MachineRequest], leaving: Sequence[str]) -> Sequence[MachineChange]:
+        """What would happen to the machines, networks and the rest, were `wanted` applied and the nodes `leaving` deleted.
+
+        One entry per thing; what stays as it is may be left out or told as `keep`. Raises MachinesError or CredentialsError.
+        """

@@ -7,10 +7,11 @@ may fail (`check=False`) is assumed to fail unless it says what it expects: such
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from sloth.contracts.provider import Balancer, Machines
+from sloth.contracts.provider import Balancer, Machines, Prepares, Previews
 from sloth.contracts.state import State
 from sloth.contracts.transport import Session, Transport
 from sloth.engine.journal import NoJournal
@@ -18,7 +19,7 @@ from sloth.engine.rig import Rig
 from sloth.engine.shell import failed, put_check, upload_check
 from sloth.model.event import Event
 from sloth.model.node import Login, Machine
-from sloth.model.plan import MachineRequest
+from sloth.model.plan import SERVER, Action, MachineChange, MachineRequest
 from sloth.model.record import Record
 from sloth.model.step import Ask, Do, Put, Result, Step, Upload, Wait
 
@@ -39,8 +40,10 @@ class Rehearsal:
     """What a rehearsal has found so far."""
 
     planned: list[Planned] = field(default_factory=list)
-    existing: set[str] = field(default_factory=set)  # nodes whose machine was seen running
+    existing: set[str] = field(default_factory=set)  # nodes whose machine was seen running, and stays
     phase: str = ""
+    leaving: Mapping[str, Sequence[str]] = field(default_factory=dict)  # provider -> nodes that the run will delete
+    machines: list[MachineChange] = field(default_factory=list)  # at all providers, `keep` included
 
     def exists(self, node: str) -> bool:
         """Whether the node can be asked."""
@@ -71,7 +74,7 @@ def rehearsing(rig: Rig) -> tuple[Rig, Rehearsal]:
 
     def machines(provider: str) -> Machines:
         if provider not in made:
-            made[provider] = RehearsalMachines(rig.machines(provider), rehearsal, emit)
+            made[provider] = RehearsalMachines(rig.machines(provider), rehearsal, emit, provider)
         return made[provider]
 
     return (
@@ -169,29 +172,68 @@ def _question(step: Step) -> Ask | None:
 class RehearsalMachines(Machines):
     """Surveys for real; makes and deletes in words only."""
 
-    def __init__(self, real: Machines, rehearsal: Rehearsal, emit: Callable[[Event], None]) -> None:
+    def __init__(self, real: Machines, rehearsal: Rehearsal, emit: Callable[[Event], None], provider: str = "") -> None:
         self._real = real
         self._rehearsal = rehearsal
         self._emit = emit
+        self._provider = provider
         self._seen: dict[str, Machine] | None = None
+        self._previewed: list[MachineChange] | None = None
+
+    def preflight(self, new: Sequence[str], known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+        """As in a real run: it only reads. Nothing where the provider has no preflight."""
+        return self._real.preflight(new, known) if isinstance(self._real, Prepares) else {}
 
     def apply(self, wanted: Sequence[MachineRequest]) -> Sequence[Machine]:
-        """Machines that exist as they are, the others as they would be."""
+        """Machines that exist and stay as they are; the others as they would be."""
         seen = self._survey()
-        machines = []
-        for request in wanted:
-            machine = seen.get(request.name)
-            if machine is None:
-                self._plan(request.name, "create machine")
-            elif not machine.running:
-                self._plan(request.name, "start machine")
-            machines.append(machine or Machine(name=request.name, id="", address="", host_key=request.boot_key_public))
-        return machines
+        changes = [change for change in self._preview(wanted) if change.node not in self._leaving]  # those: see `delete`
+        for change in changes:
+            self._note(change)
+        born = {change.node for change in changes if change.kind == SERVER and change.action in ("create", "replace")}
+        self._rehearsal.existing -= born  # of the machine that comes, nothing can be asked
+        return [
+            seen[request.name] if request.name in seen and request.name not in born else _unborn(request) for request in wanted
+        ]
 
     def delete(self, names: Sequence[str]) -> None:
-        """Note what would go."""
+        """Note what would go with these nodes."""
+        if self._previewed is None:  # no node of this provider stays
+            for change in self._preview(()):
+                if not change.node:
+                    self._note(change)
         for name in names:
-            self._plan(name, "delete machine", changed=name in self._survey())
+            going = [x for x in self._previewed or () if x.node == name and x.action == "delete"]
+            if not any(change.kind == SERVER for change in going):
+                if name in self._survey():
+                    going.append(_server(name, "delete", self._provider))
+                else:
+                    self._plan(name, "delete machine", changed=False)
+            for change in going:
+                self._note(change)
+
+    def _preview(self, wanted: Sequence[MachineRequest]) -> Sequence[MachineChange]:
+        """What the provider itself foretells, completed by what the survey says of machines that it does not mention."""
+        told: list[MachineChange] = []
+        if isinstance(self._real, Previews):
+            told = list(self._real.preview(wanted, self._leaving))
+            self._previewed = told
+        known = {change.node for change in told if change.kind == SERVER}
+        return [*told, *(self._guess(request) for request in wanted if request.name not in known)]
+
+    @property
+    def _leaving(self) -> tuple[str, ...]:
+        return tuple(self._rehearsal.leaving.get(self._provider, ()))
+
+    def _guess(self, request: MachineRequest) -> MachineChange:
+        machine = self._survey().get(request.name)
+        action: Action = "create" if machine is None else "keep" if machine.running else "start"
+        return _server(request.name, action, self._provider, _placed(request))
+
+    def _note(self, change: MachineChange) -> None:
+        self._rehearsal.machines.append(change)
+        if change.action != "keep":
+            self._plan(change.node, change.title)
 
     def survey(self) -> Sequence[Machine]:
         """What is there."""
@@ -222,6 +264,20 @@ class RehearsalMachines(Machines):
     def _plan(self, node: str, title: str, *, changed: bool = True) -> None:
         phase = self._rehearsal.phase
         self._emit(Event(kind="step-finished", phase=phase, node=node, title=title, changed=changed, predicted=True))
+
+
+def _server(node: str, action: Action, provider: str, detail: str = "") -> MachineChange:
+    return MachineChange(node=node, action=action, kind=SERVER, name=node, provider=provider, detail=detail)
+
+
+def _placed(request: MachineRequest) -> str:
+    """Where the machine is to go, as far as that is decided."""
+    words = (str(request.placement.get(key, "")) for key in ("size", "location", "image"))
+    return ", ".join(word for word in words if word)
+
+
+def _unborn(request: MachineRequest) -> Machine:
+    return Machine(name=request.name, id="", address="", host_key=request.boot_key_public)
 
 
 class RehearsalState:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from sloth.contracts.provider import Balancer
+from sloth.contracts.provider import Balancer, Prepares
 from sloth.engine.drive import drive
 from sloth.engine.fan_out import fan_out
 from sloth.engine.rig import Rig
@@ -27,8 +27,10 @@ from sloth.model.phase import (
     Order,
     Phase,
     PhaseRun,
+    Preflight,
     Say,
     SurveyMachines,
+    Together,
 )
 from sloth.model.record import Record
 
@@ -127,7 +129,7 @@ class _Run:
         # What is done is saved even after Ctrl-C; nothing else is begun.
         if not isinstance(order, (Keep, Say)):
             self._rig.stop.check()
-        self._busy = self._busy or not isinstance(order, (Say, Connect))
+        self._busy = self._busy or not isinstance(order, (Say, Connect, Preflight))
         return handler(self, order)
 
     def _each(self, order: Each) -> dict[str, Any]:
@@ -167,6 +169,18 @@ class _Run:
     def _connect(self, order: Connect) -> None:
         self.sessions.use(order.logins)
 
+    def _preflight(self, order: Preflight) -> dict[str, Any]:
+        asked = {name: self._rig.machines(name) for name in order.names}
+        jobs = {
+            name: partial(machines.preflight, order.names[name], order.known.get(name, {}))
+            for name, machines in asked.items()
+            if isinstance(machines, Prepares)
+        }
+        answers = fan_out(jobs, title="preflight", stop=self._rig.stop, gather=True)
+        found = {name: answer for name, answer in answers.items() if answer}
+        self._busy = self._busy or bool(found)
+        return found
+
     def _make(self, order: MakeMachines) -> tuple[Any, ...]:
         return tuple(self._rig.machines(order.provider).apply(order.wanted))
 
@@ -184,6 +198,12 @@ class _Run:
     def _survey(self, order: SurveyMachines) -> tuple[Any, ...]:
         return tuple(self._rig.machines(order.provider).survey())
 
+    def _together(self, order: Together) -> tuple[Any, ...]:
+        for each in order.orders:
+            self._rig.machines(each.provider)  # made here: not for several threads
+        jobs = {f"{number} {each.provider}": partial(self._carry_out, each) for number, each in enumerate(order.orders)}
+        return tuple(fan_out(jobs, title=self._title, stop=self._rig.stop).values())
+
     def _balance(self, order: Balance) -> str:
         machines = self._rig.machines(order.provider)
         return machines.balance(order.targets) if isinstance(machines, Balancer) else ""
@@ -199,10 +219,12 @@ _HANDLERS: dict[type, Callable[[_Run, Any], Any]] = {
     Each: _Run._each,
     Keep: _Run._keep,
     Connect: _Run._connect,
+    Preflight: _Run._preflight,
     MakeMachines: _Run._make,
     DeleteMachines: _Run._delete,
     DestroyMachines: _Run._destroy,
     SurveyMachines: _Run._survey,
+    Together: _Run._together,
     Balance: _Run._balance,
     Say: _Run._say,
 }

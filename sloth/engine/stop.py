@@ -20,6 +20,7 @@ class Stop:
         """`verb` is what the user types to go on later."""
         self.verb = verb
         self._event = threading.Event()
+        self.insisted = False  # the second Ctrl-C has come: not even what is in hand is finished
 
     @property
     def requested(self) -> bool:
@@ -60,6 +61,7 @@ class Stop:
 
         def heard(_number: int, _frame: FrameType | None) -> None:
             if self.requested:
+                self.insisted = True
                 raise KeyboardInterrupt
             self.request()
             say()

@@ -18,9 +18,11 @@ from sloth.phases.control_plane import ControlPlane
 from sloth.phases.depart import Depart
 from sloth.phases.inspect import Inspect
 from sloth.phases.kubeconfig import Kubeconfig
+from sloth.phases.latency import Latency
 from sloth.phases.leases import Leases, MakeKey, MakeSeed
 from sloth.phases.machines import Machines
 from sloth.phases.mesh import Mesh
+from sloth.phases.preflight import Preflight
 from sloth.phases.prepare import Prepare
 from sloth.phases.settle import Settle
 from sloth.phases.workers import Workers
@@ -40,11 +42,13 @@ def phases(tools: Tools) -> list[Phase]:
     """The phases of `up`, in order."""
     return [
         Leases(tools.make_key, tools.make_seed),
+        Preflight(),
         Machines(tools.make_key),
         Connect(tools.login_for),
         Inspect(tools.distribution),
         Depart(tools.distribution),
         Mesh(),
+        Latency(),
         Prepare(tools.distribution),
         ControlPlane(tools.distribution),
         Workers(tools.distribution),

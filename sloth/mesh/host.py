@@ -17,6 +17,7 @@ PUBLIC_KEY = f"{FOLDER}/public.key"
 MANAGED = (SCRIPT, UNIT, SETTINGS, PRIVATE_KEY)
 FEW = 8  # up to so many changed peers are sent as files of their own, so that a plan names them; more in one text
 _TOOLS = {"wg": "wireguard-tools", "ip": "iproute2", "ping": "iputils-ping", "flock": "util-linux"}  # command -> package
+PACKAGES = tuple(_TOOLS.values())  # that `setup` installs; machines at clouds are told so at boot
 _NO_APT = "this host has no apt-get: only Debian and Ubuntu are supported"
 READ_PEERS = Ask(title="list peers", run=f"sha256sum {PEERS}/*.conf", check=False)
 

@@ -54,6 +54,7 @@ class Machine:
     profile: Profile = field(default_factory=Profile)
     sans: tuple[str, ...] = ()  # further addresses or names under which the API may be reached on this machine
     labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)  # topology labels
+    jump: Machine | None = None  # the machine through which this one is reached, where it has no public address
     existing: bool = False  # a host that was there before sloth and stays: what sloth installed is removed on the way out
 
 

@@ -17,12 +17,13 @@ class Options:
 
     files: tuple[Path, ...] = ()
     env: str = ""  # name of an overlay beside the first file: sloth.d/ENV.yaml
-    cluster: str = ""  # instead of files: a cluster that the state directory knows
+    cluster: str = ""  # instead of files: a cluster that the state knows
     output: Form = "text"
     no_color: bool = False
     log_format: Form = "text"
     debug: bool = False
-    state_dir: Path | None = None
+    state_dir: Path | None = None  # sloth's directory on this machine
+    state: str = ""  # address of the records, if they are elsewhere
 
     @property
     def colorless(self) -> bool:

@@ -46,6 +46,18 @@ class Connect:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """Have providers choose where new nodes go. Answer: `{provider: {node: placement}}` of those providers that choose.
+
+    Providers are asked side by side, and nothing is made. In place of a provider's placements the answer may hold the
+    exception it raised.
+    """
+
+    names: Mapping[str, tuple[str, ...]]  # provider -> new nodes
+    known: Mapping[str, Mapping[str, Mapping[str, Any]]]  # provider -> node -> placement, of nodes that stay where they are
+
+
+@dataclass(frozen=True, kw_only=True)
 class MakeMachines:
     """Have these machines exist and run. Answer: tuple[Machine, ...] of them, in order of `wanted`."""
 
@@ -84,6 +96,16 @@ class Balance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Together:
+    """Carry out orders about machines side by side. Answer: the tuple of their answers, in order.
+
+    All are finished before a failure is raised at the `yield`: one as itself, several as ManyErrors.
+    """
+
+    orders: tuple[MakeMachines | SurveyMachines | DestroyMachines, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Say:
     """A note or warning for the user. Answer: None."""
 
@@ -91,7 +113,19 @@ class Say:
     warning: bool = False
 
 
-Order: TypeAlias = Each | Keep | Connect | MakeMachines | DeleteMachines | DestroyMachines | SurveyMachines | Balance | Say
+Order: TypeAlias = (
+    Each
+    | Keep
+    | Connect
+    | Preflight
+    | MakeMachines
+    | DeleteMachines
+    | DestroyMachines
+    | SurveyMachines
+    | Together
+    | Balance
+    | Say
+)
 PhaseRun: TypeAlias = Generator[Order, Any, Cluster]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -38,6 +38,7 @@ class Record:
     ssh_key: Secret | None = None  # private key that sloth made for this cluster, OpenSSH format
     ssh_public_key: str = ""
     mesh_seed: Secret | None = None  # preshared keys are derived from it, per pair
+    engine_key: Secret | None = None  # what secrets in the engine's state are sealed with (clouds)
     kubernetes_version: str = ""
     kubeconfig: Secret | None = None
     # what each provider wants to remember (JSON values)
@@ -54,10 +55,30 @@ class Record:
         """A copy with fields of one node changed."""
         return replace(self, nodes={**self.nodes, name: replace(self.node(name), **changes)})
 
+    def placements(self, provider: str) -> Mapping[str, Mapping[str, Any]]:
+        """Where the nodes of a provider are, as chosen before they were made: node -> size, location, image."""
+        found: Mapping[str, Mapping[str, Any]] = self.providers.get(provider, EMPTY).get("placements", EMPTY)
+        return found
+
+    def with_placements(self, provider: str, placements: Mapping[str, Mapping[str, Any]]) -> Record:
+        """A copy with placements of some nodes added or replaced."""
+        both = {**self.placements(provider), **{name: dict(placement) for name, placement in placements.items()}}
+        return replace(self, providers={**self.providers, provider: {**self.providers.get(provider, {}), "placements": both}})
+
+    def without_placements(self, names: Collection[str]) -> Record:
+        """A copy that has forgotten where these nodes are."""
+        kept = {
+            provider: {**memory, "placements": {key: value for key, value in memory["placements"].items() if key not in names}}
+            if "placements" in memory
+            else memory
+            for provider, memory in self.providers.items()
+        }
+        return replace(self, providers=kept)
+
     def without_node(self, name: str) -> Record:
-        """A copy that has forgotten one node, lease included."""
+        """A copy that has forgotten one node, lease and placement included."""
         return replace(
-            self,
+            self.without_placements((name,)),
             nodes={key: value for key, value in self.nodes.items() if key != name},
             leases=tuple(lease for lease in self.leases if lease.name != name),
         )

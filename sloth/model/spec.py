@@ -48,6 +48,7 @@ class KubernetesSpec:
     version: str = "1.36"  # a minor or an exact version
     extra_sans: tuple[str, ...] = ()
     hostname: str = ""  # of the API, becomes a SAN and the kubeconfig's server name
+    load_balancer: Literal["none", "provider"] = "none"  # before the API
     kubelet: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     # apiServer, controllerManager, scheduler, etcd -> flag -> value
     args: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: EMPTY)
@@ -75,6 +76,14 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AccessSpec:
+    """`spec.access`: who may reach machines at clouds from outside. CIDRs, or `auto` = this machine's public address."""
+
+    ssh: tuple[str, ...] = ("auto",)
+    api: tuple[str, ...] = ("auto",)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ArtifactsSpec:
     """`spec.artifacts`."""
 
@@ -92,6 +101,7 @@ class ClusterSpec:
     kubernetes: KubernetesSpec = field(default_factory=KubernetesSpec)
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: EMPTY)  # provider name -> its options
     pools: tuple[PoolSpec, ...] = ()
+    access: AccessSpec = field(default_factory=AccessSpec)
     mesh: MeshSpec = field(default_factory=MeshSpec)
     network: NetworkSpec = field(default_factory=NetworkSpec)
     artifacts: ArtifactsSpec = field(default_factory=ArtifactsSpec)

@@ -21,6 +21,8 @@ from sloth.model.step import Ask, Do, Result, Script
 LoginFor = Callable[[Node, Record], Login]
 STAGE = "/var/lib/sloth/host-keys"  # new keys; only their public halves stay there once they are in force
 _PATIENCE = 15.0  # seconds
+# seconds: a new machine at a cloud boots, and installs packages before it lets anybody in (templates/cloud/prepare.sh)
+_CLOUD_PATIENCE = 420.0
 _TYPES = {"ed25519": "ssh-ed25519", "ecdsa": "ecdsa-sha2-nistp256"}
 _SSH = "/etc/ssh"
 # Made in a directory aside and renamed: half a set of keys is never taken for a whole one.
@@ -71,7 +73,9 @@ class Connect:
     def _patient(self, node: Node, cluster: Cluster) -> Login:
         """A machine that was just made or started may take its time; one that ran already answers soon or not at all."""
         boots = node.name in cluster.fresh or cluster.record.node(node.name).boot_public_key
-        return replace(self._login(node, cluster.record), patience=0.0 if boots else _PATIENCE)
+        at_cloud = node.name in cluster.record.placements(node.lease.provider)
+        patience = (_CLOUD_PATIENCE if at_cloud else 0.0) if boots else _PATIENCE
+        return replace(self._login(node, cluster.record), patience=patience)
 
     def _login(self, node: Node, record: Record) -> Login:
         login = self.login_for(node, record)

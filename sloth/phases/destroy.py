@@ -9,7 +9,7 @@ from sloth.errors import MachinesError
 from sloth.mesh.host import removal
 from sloth.model.cluster import Cluster
 from sloth.model.node import Node
-from sloth.model.phase import DestroyMachines, Each, Keep, PhaseRun
+from sloth.model.phase import DestroyMachines, Each, Keep, PhaseRun, Together
 from sloth.model.record import Record
 from sloth.model.step import Do, Script
 from sloth.phases.survey import providers
@@ -43,10 +43,9 @@ class Destroy:
     title: str = "Delete machines"
 
     def run(self, cluster: Cluster) -> PhaseRun:
-        """Provider by provider; what is left is an error that lists it."""
-        left: list[str] = []
-        for provider in providers(cluster):
-            left.extend((yield DestroyMachines(provider=provider)))
+        """All providers side by side; what is left is an error that lists it."""
+        answers = yield Together(orders=tuple(DestroyMachines(provider=provider) for provider in providers(cluster)))
+        left = [text for answer in answers for text in answer]
         if left:
             raise MachinesError(
                 "machines/left-over",
@@ -56,6 +55,7 @@ class Destroy:
             )
 
         def forget(record: Record) -> Record:
-            return replace(record, nodes={}, leases=(), kubeconfig=None)
+            names = [lease.name for lease in record.leases]
+            return replace(record.without_placements(names), nodes={}, leases=(), kubeconfig=None)
 
         return replace(cluster, record=(yield Keep(change=forget)), nodes=())

@@ -11,7 +11,7 @@ from sloth.model.record import Record
 from sloth.model.secret import Secret
 
 MakeKey = Callable[[str], tuple[Secret, str]]  # comment -> (private key in OpenSSH format, public key line)
-MakeSeed = Callable[[], Secret]
+MakeSeed = Callable[[], Secret]  # 256 random bits
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Leases:
             record = replace(record, ssh_key=private, ssh_public_key=public)
         if record.mesh_seed is None:
             record = replace(record, mesh_seed=self.make_seed())
+        if record.engine_key is None:
+            record = replace(record, engine_key=self.make_seed())
         for lease in cluster.plan.remove:
             record = record.with_node(lease.name, leaving=True)
         return replace(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sloth.model.cluster import Cluster
 from sloth.model.node import Lease, Machine, Node
-from sloth.model.phase import Keep, MakeMachines, PhaseRun, SurveyMachines
+from sloth.model.phase import Keep, MakeMachines, PhaseRun, SurveyMachines, Together
 from sloth.model.plan import MachineRequest
 from sloth.model.record import Record
 from sloth.model.spec import ClusterSpec, HostSpec, PoolSpec
@@ -22,20 +22,20 @@ class Machines:
     title: str = "Machines"
 
     def run(self, cluster: Cluster) -> PhaseRun:
-        """Survey, then apply, provider by provider; nodes whose machine is new or was stopped become `fresh`."""
+        """Survey, then apply, all providers side by side; nodes whose machine is new or was stopped become `fresh`."""
         by_provider: dict[str, list[Lease]] = defaultdict(list)
         for lease in cluster.plan.leases:
             by_provider[lease.provider].append(lease)
-        machines: dict[str, Machine] = {}
-        fresh: set[str] = set()
-        for provider, leases in by_provider.items():
-            before = {m.name: m for m in (yield SurveyMachines(provider=provider))}
-            born = [lease.name for lease in leases if lease.name not in before]
-            cluster = yield from self._give_boot_keys(cluster, born)
-            wanted = tuple(request(lease, cluster) for lease in leases)
-            made: tuple[Machine, ...] = yield MakeMachines(provider=provider, wanted=wanted)
-            machines.update({machine.name: machine for machine in made})
-            fresh.update(lease.name for lease in leases if lease.name not in before or not before[lease.name].running)
+        surveys = yield Together(orders=tuple(SurveyMachines(provider=provider) for provider in by_provider))
+        before = {machine.name: machine for survey in surveys for machine in survey}
+        cluster = yield from self._give_boot_keys(cluster, [x.name for x in cluster.plan.leases if x.name not in before])
+        orders = tuple(
+            MakeMachines(provider=provider, wanted=tuple(request(lease, cluster) for lease in leases))
+            for provider, leases in by_provider.items()
+        )
+        made = yield Together(orders=orders)
+        machines: dict[str, Machine] = {machine.name: machine for each in made for machine in each}
+        fresh = {x.name for x in cluster.plan.leases if x.name not in before or not before[x.name].running}
         nodes = tuple(node_of(lease, machines[lease.name], cluster.spec) for lease in cluster.plan.leases)
         return replace(cluster, nodes=nodes, fresh=frozenset(fresh), changed=cluster.changed | fresh)
 
@@ -69,6 +69,7 @@ def request(lease: Lease, cluster: Cluster) -> MachineRequest:
         boot_key_public=known.boot_public_key,
         options=pool.options,
         host=_host(lease, pool),
+        placement=cluster.record.placements(lease.provider).get(lease.name, {}),
     )
 
 

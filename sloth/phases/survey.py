@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from sloth.model.cluster import Cluster
 from sloth.model.node import Machine, Node
-from sloth.model.phase import PhaseRun, SurveyMachines
+from sloth.model.phase import PhaseRun, SurveyMachines, Together
 from sloth.phases.machines import node_of
 
 
@@ -18,9 +18,8 @@ class Survey:
 
     def run(self, cluster: Cluster) -> PhaseRun:
         """One survey per provider that the spec or the record names."""
-        machines: dict[str, Machine] = {}
-        for provider in providers(cluster):
-            machines.update({machine.name: machine for machine in (yield SurveyMachines(provider=provider))})
+        surveys = yield Together(orders=tuple(SurveyMachines(provider=provider) for provider in providers(cluster)))
+        machines: dict[str, Machine] = {machine.name: machine for survey in surveys for machine in survey}
         nodes: tuple[Node, ...] = tuple(
             node_of(lease, machines[lease.name], cluster.spec)
             for lease in cluster.record.leases

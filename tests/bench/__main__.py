@@ -48,13 +48,14 @@ def main(wanted: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         sloth, python = _installed(Path(folder))
         os.environ["SLOTH_UNDER_TEST"] = sloth
-        from tests.bench import cli, clusters, plan
+        from tests.bench import cli, clouds, clusters, plan
         from tests.run import with_engine
 
         parts = {
             "cli": lambda: cli.run(sloth, python),
             "plan": plan.run,
             "fleet": _fleet,
+            "clouds": clouds.run,
             "clusters": clusters.run,
         }
         for name in wanted or list(parts):

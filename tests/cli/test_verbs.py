@@ -15,6 +15,7 @@ from sloth.adapters import ssh
 from sloth.adapters.doctor import Finding
 from sloth.cli.main import app
 from sloth.cli.options import execute
+from sloth.cli.plan import CHANGES
 from sloth.errors import CredentialsError, MachinesError, SlothError
 from sloth.model.node import Login
 from sloth.model.options import Options, Outcome
@@ -35,14 +36,18 @@ def verbs(command=None, words=()):
 
 
 VERBS = dict(verbs())
-WITHOUT_SPEC = {("init",), ("doctor",), ("config", "schema"), ("mirror", "serve"), ("mirror", "create")}
-SHARED = {"--file", "--cluster", "--output", "--log-format", "--no-color", "--debug", "--state-dir"}
+WITHOUT_SPEC = {
+    ("init",), ("doctor",), ("config", "schema"), ("mirror", "serve"), ("mirror", "create"), ("state", "list"),
+    ("providers", "list"), ("providers", "show"),
+}  # fmt: skip
+SHARED = {"--file", "--cluster", "--output", "--log-format", "--no-color", "--debug", "--state-dir", "--state"}
 
 
 def test_all_verbs_are_there():
     assert {" ".join(words) for words in VERBS} == {
         "init", "validate", "plan", "up", "status", "nodes list", "ssh", "kubeconfig", "down", "doctor", "unlock",
-        "config show", "config schema", "mirror create", "mirror serve",
+        "config show", "config schema", "mirror create", "mirror serve", "providers list", "providers show",
+        "state list", "state show", "state export", "state import", "state rollback",
     }  # fmt: skip
 
 
@@ -57,7 +62,7 @@ def test_every_verb_has_help_and_the_shared_options(sloth, words):
         assert (VERBS[words].help or "").splitlines()[0][:30] in done.stdout
 
 
-@pytest.mark.parametrize("words", [(), ("nodes",), ("config",), ("mirror",)])
+@pytest.mark.parametrize("words", [(), ("nodes",), ("config",), ("mirror",), ("state",)])
 def test_a_group_alone_shows_its_verbs(sloth, words):
     done = sloth(*words)
     assert done.exit_code in (0, 2)
@@ -86,11 +91,17 @@ def test_a_wrong_command_line_is_2_without_a_traceback(sloth, words):
 
 
 @pytest.mark.parametrize(
-    "words", [words for words in VERBS if words not in {("mirror", "serve"), ("ssh",), ("doctor",)}], ids=" ".join
+    "words",
+    [words for words in VERBS if words not in {("mirror", "serve"), ("ssh",), ("doctor",), ("state", "import")}],
+    ids=" ".join,
 )
 def test_every_verb_speaks_json(world, sloth, envelope, words):
     assert sloth("up").exit_code == 0
-    own = {"down": ["--yes"]}.get(words[0], [])
+    more = {
+        ("down",): ["--yes"], ("state", "export"): ["demo.sloth"], ("state", "rollback"): ["2", "--yes"],
+        ("providers", "show"): ["local"],
+    }  # fmt: skip
+    own = more.get(words, [])
     code, document = envelope(*words, *own)
     assert code == 0
     assert document["ok"] is True
@@ -100,16 +111,18 @@ def test_every_verb_speaks_json(world, sloth, envelope, words):
 @pytest.mark.parametrize("words", [words for words in VERBS if words not in WITHOUT_SPEC], ids=" ".join)
 def test_every_verb_fails_in_json_too(world, envelope, words):
     world.spec.write_text("apiVersion: wrong\n")
-    own = {"ssh": ["cp-1"]}.get(words[0], [])
-    code, document = envelope(*words, *own)
+    more = {
+        ("ssh",): ["cp-1"], ("state", "export"): ["a"], ("state", "import"): ["a"], ("state", "rollback"): ["1"],
+    }  # fmt: skip
+    code, document = envelope(*words, *more.get(words, []))
     assert code == 10
     assert document["kind"] == "Error"
     assert all(error["exit"] == 10 and error["code"].startswith("config/") for error in document["errors"])
 
 
 def test_a_whole_life(world, sloth, envelope):
-    assert "3 to add" in sloth("plan").stdout
-    assert "3 to add" in sloth("up", "--dry-run").stdout
+    assert "3 to create" in sloth("plan").stdout
+    assert "3 to create" in sloth("up", "--dry-run").stdout
     assert world.machines.survey() == []
     done = sloth("up")
     assert "demo: 3 nodes Ready, Kubernetes v1.36.3; changed: cp-1, work-1, work-2" in done.stdout
@@ -242,8 +255,9 @@ def test_the_documented_exit_codes_are_those_of_the_errors():
     text = (ROOT / "docs" / "reference" / "exit-codes.md").read_text()
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.M)}
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, SlothError)]
-    assert documented == {0} | {kind.exit for kind in kinds}
-    assert documented == {0} | {code for code, _ in CODES.values()}
+    assert documented - {3} == {0} | {kind.exit for kind in kinds}
+    assert documented - {3} == {0} | {code for code, _ in CODES.values()}
+    assert CHANGES in documented  # of `plan --exit-code`: no failure
 
 
 def test_down_asks_and_without_a_terminal_that_is_no(world, sloth, envelope):
@@ -251,7 +265,7 @@ def test_down_asks_and_without_a_terminal_that_is_no(world, sloth, envelope):
     done = sloth("down")
     assert done.exit_code == 2
     assert "machine work-2" in done.stderr
-    assert failing(envelope, "down") == (2, "down/not-confirmed")
+    assert failing(envelope, "down") == (2, "usage/no-terminal")
     assert len(world.living()) == 3
 
 
@@ -412,9 +426,14 @@ def test_doctor_fixes_and_looks_again(world, sloth, monkeypatch, yes):
     monkeypatch.setattr(doctoring, "run_checks", lambda _root, *_: list(found))
     monkeypatch.setattr(doctoring, "apply_fixes", fix)
     done = sloth("doctor", "--fix", *(["--yes"] if yes else []))
-    assert done.exit_code == 0
     assert "starting the engine" in done.stderr
-    assert asked == [yes]
+    if not yes:  # nobody can be asked here
+        assert done.exit_code == 2
+        assert "add --yes" in done.stderr
+        assert asked == []
+        return
+    assert done.exit_code == 0
+    assert asked == [True]
     assert sloth("doctor", "--fix").exit_code == 0  # nothing to fix
     assert len(asked) == 1
 

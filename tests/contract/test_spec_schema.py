@@ -20,6 +20,7 @@ from sloth.config.assemble import assemble, own_pool_fields, pool_schema, resolv
 from sloth.config.check import schema
 from sloth.config.load import Loaded, load
 from sloth.config.reference import markdown
+from sloth.contracts.cloud import Cloud
 from sloth.model import spec as model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +34,7 @@ ATTRIBUTES = {
     "spec.kubernetes.api.hostname": "hostname",
     "spec.kubernetes.api.extraSANs": "extra_sans",
     "spec.kubernetes.kubelet.config": "kubelet",
+    "spec.kubernetes.api.loadBalancer": "load_balancer",
     "spec.network.dnsDomain": "dns_domain",
     **{f"spec.kubernetes.{name}.args": "args" for name in ("apiServer", "controllerManager", "scheduler", "etcd")},
 }
@@ -116,7 +118,10 @@ def test_every_field_is_documented(path: tuple[Any, ...], field: dict[str, Any])
 def test_every_plugin_field_is_documented_and_consumed(provider: str, where: str, field: dict[str, Any]):
     assert field.get("description"), where
     name = where.rsplit(".", 1)[1]
-    text = "".join(path.read_text() for path in (ROOT / "providers" / provider).rglob("*.py"))
+    readers = [ROOT / "providers" / provider]
+    if isinstance(registry.provider(provider), Cloud):  # what all clouds have in common is read for all of them
+        readers += [ROOT / "sloth" / "contracts", ROOT / "sloth" / "cloud", ROOT / "sloth" / "adapters" / "pulumi"]
+    text = "".join(path.read_text() for folder in readers for path in folder.rglob("*.py") if path.stem != "cloud_fields")
     assert len(re.findall(rf'["\']{name}["\']', text)) >= 1, f"{where} is declared, but no code of the plugin reads it"
 
 
@@ -131,6 +136,11 @@ ELSEWHERE = {  # a change that is valid by itself, where an example of the field
     ("spec", "pools", 0, "role"): {("spec", "pools", 0, "role"): "worker", ("spec", "pools", 1, "count"): 3},
     ("spec", "pools", 0, "provider"): {("spec", "pools", 0, "provider"): "local", ("spec", "pools", 0, "hosts"): None},
     ("spec", "pools", 0, "count"): {("spec", "pools", 1, "count"): 4},
+    ("spec", "kubernetes", "api", "loadBalancer"): {
+        ("spec", "kubernetes", "api", "loadBalancer"): "provider",
+        ("spec", "pools", 0, "provider"): "local",
+        ("spec", "pools", 0, "hosts"): None,
+    },
     ("spec", "kubernetes", "version"): {("spec", "kubernetes", "version"): registry.distribution("kubeadm").versions()[0]},
 }
 
@@ -198,7 +208,7 @@ def owners(path: tuple[Any, ...]) -> str:
         return rf"(host|.*\.host)\.{attribute}$"
     if path[:2] == ("spec", "pools"):
         return rf"(.*\.)?(pool|.*pools?(\[.*\]|\(.*\))?)\.{attribute}$"
-    sections = {"kubernetes", "mesh", "network", "artifacts"} & {str(part) for part in path}
+    sections = {"kubernetes", "mesh", "network", "access", "artifacts"} & {str(part) for part in path}
     holder = sections.pop() if sections else "spec"
     return rf"(.*\.)?{holder}\.{attribute}$"
 

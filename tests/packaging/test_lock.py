@@ -12,7 +12,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = PROJECT["project"]["dependencies"]
 EXTRAS = [each for extra in PROJECT["project"]["optional-dependencies"].values() for each in extra]
 DEV = PROJECT["dependency-groups"]["dev"]
-FILES = {"runtime.txt": RUNTIME, "dev.txt": [*RUNTIME, *EXTRAS, *DEV]}
+SDIST = PROJECT["dependency-groups"]["dev-sdist"]  # what has no wheel, and is installed by a step of its own
+FILES = {
+    "runtime.txt": RUNTIME,
+    "dev.txt": [*RUNTIME, *(each for each in EXTRAS if each not in SDIST), *DEV],
+    "dev-sdist.txt": SDIST,
+}
 
 
 def normal(name):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sloth.model.artifact import Artifact
 
 SCHEMA = 1
 _FIELDS = ("name", "version", "kind", "file", "size", "sha256", "origin", "recipe")
+Images = Mapping[str, Mapping[str, str]]  # cloud -> image name -> id
+NO_IMAGES: Images = MappingProxyType({})
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
@@ -34,11 +37,12 @@ def entry(artifact: Artifact) -> Entry:
     return Entry(**{field: getattr(artifact, field) for field in _FIELDS})
 
 
-def dump(entries: Iterable[Entry]) -> str:
-    """Text of a list: ordered, one line for each, so that a changed artifact is a changed line."""
+def dump(entries: Iterable[Entry], images: Images = NO_IMAGES) -> str:
+    """Text of a list: ordered, one line for each, so that a changed artifact is a changed line. Then clouds' images, if any."""
     ordered = sorted(entries, key=lambda each: (each.name, each.kind, each.file))
     lines = ",\n".join("    " + json.dumps(_as_dict(each)) for each in ordered)
-    return f'{{\n  "schema": {SCHEMA},\n  "artifacts": [\n{lines}\n  ]\n}}\n'
+    pins = f',\n  "images": {json.dumps(images, indent=2, sort_keys=True)}'.replace("\n", "\n  ") if images else ""
+    return f'{{\n  "schema": {SCHEMA},\n  "artifacts": [\n{lines}\n  ]{pins}\n}}\n'
 
 
 def _as_dict(each: Entry) -> dict[str, Any]:
@@ -53,6 +57,15 @@ def load(text: str) -> list[Entry]:
     if document.get("schema") != SCHEMA:
         raise ValueError(f"its schema is {document.get('schema')!r}; this sloth reads {SCHEMA}")
     return [_read(raw) for raw in document["artifacts"]]
+
+
+def load_images(text: str) -> Images:
+    """The images that such a list pins. Raises ValueError, in words."""
+    found = json.loads(text).get("images", {})
+    clouds = found.values() if isinstance(found, dict) else (None,)
+    if not all(isinstance(pins, dict) and all(isinstance(pin, str) for pin in pins.values()) for pins in clouds):
+        raise ValueError("`images` is no map of clouds to image names and ids")
+    return dict(found)
 
 
 def _read(raw: Any) -> Entry:

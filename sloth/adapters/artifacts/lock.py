@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from sloth.adapters.artifacts.entries import Entry, dump, entry, load
+from sloth.adapters.artifacts.entries import NO_IMAGES, Entry, Images, dump, entry, load, load_images
 from sloth.adapters.artifacts.layout import Variant
 from sloth.adapters.artifacts.oci import replacing
 from sloth.errors import StateError
@@ -19,6 +19,7 @@ class Lock:
 
     path: Path | None
     entries: tuple[Entry, ...] = ()
+    images: Images = field(default_factory=lambda: NO_IMAGES)
 
     def pin(self, variant: Variant) -> Entry | None:
         """What is pinned for that variant, or None. Pins are for a file, which names version and architecture."""
@@ -35,9 +36,19 @@ class Lock:
         return artifact
 
     def write(self, artifacts: Sequence[Artifact]) -> None:
-        """Pin exactly these; the file is left alone when that is what it says already."""
-        text = dump(map(entry, artifacts))
-        if self.path is None or (self.entries and text == dump(self.entries)):
+        """Pin exactly these artifacts; the file is left alone when that is what it says already."""
+        self._write([entry(artifact) for artifact in artifacts], self.images)
+
+    def pin_images(self, cloud: str, found: Mapping[str, str]) -> None:
+        """Pin images (name -> id) of a cloud that are not pinned yet."""
+        pins = {**found, **self.images.get(cloud, {})}
+        if found:
+            self._write(self.entries, {**self.images, cloud: pins})
+
+    def _write(self, entries: Sequence[Entry], images: Images) -> None:
+        text = dump(entries, images)
+        old = dump(self.entries, self.images) if self.entries or self.images else ""
+        if self.path is None or text == old:
             return
         with replacing(self.path) as stream:
             stream.write(text.encode())
@@ -65,7 +76,8 @@ def read_lock(path: Path | None) -> Lock:
     if path is None or not path.exists():
         return Lock(path)
     try:
-        return Lock(path, tuple(load(path.read_text(encoding="utf-8"))))
+        text = path.read_text(encoding="utf-8")
+        return Lock(path, tuple(load(text)), load_images(text))
     except (ValueError, OSError) as error:
         raise StateError(
             "artifacts/lock-unreadable",

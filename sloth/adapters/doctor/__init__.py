@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from sloth.adapters.doctor import host, kernel, tools
+from sloth.adapters.doctor import clouds, host, kernel, tools
 from sloth.adapters.doctor.engine import start_engine, stop_engine
 from sloth.adapters.doctor.finding import Context, Finding
 from sloth.adapters.doctor.fixes import Action, apply_fixes, plan_fixes
@@ -31,7 +31,7 @@ _LAST: tuple[Check, ...] = (tools.go,)
 def checks(context: Context) -> list[Finding]:
     """Every check that the context's providers call for, in the order in which they are worth fixing."""
     wanted = (*_ALWAYS, *(_LOCAL if context.local else ()), *_LAST)
-    return [check(context) for check in wanted]
+    return [*(check(context) for check in wanted), *clouds.findings(context)]
 
 
 def run_checks(data_dir: Path, provider_names: Sequence[str] = (DEFAULT_PROVIDER,)) -> list[Finding]:

@@ -7,10 +7,14 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sloth.config.assemble import DEFAULT_PROVIDER
+
+Say = Callable[[str], None]
+Work = Callable[[Say], object]  # says how it gets on; raises MachinesError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +31,7 @@ class Finding:
     packages: tuple[str, ...] = ()  # Debian packages that the fix installs
     commands: tuple[tuple[str, ...], ...] = ()  # commands of the fix, run as root
     engine: bool = False  # the fix starts the Docker engine
+    work: Work | None = None  # the fix is sloth's own work, as `fix` says
 
     def as_dict(self) -> dict[str, object]:
         """The JSON form."""

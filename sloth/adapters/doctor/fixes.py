@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sloth.adapters.doctor import engine
-from sloth.adapters.doctor.finding import Context, Finding
+from sloth.adapters.doctor.finding import Context, Finding, Work
 from sloth.errors import MachinesError
 
 Run = Callable[[Sequence[str]], None]  # raises MachinesError
@@ -18,25 +18,28 @@ _TIMEOUT = 1800.0  # seconds for one command; packages come over the network
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """One command of the fix. An empty `command` means that sloth itself starts `dockerd`, detached."""
+    """One command of the fix. Without a `command`, sloth does `work` itself; without that, it starts `dockerd`, detached."""
 
     why: str
     command: tuple[str, ...] = ()
+    work: Work | None = None
 
     @property
     def line(self) -> str:
         """The command as one would type it."""
+        if self.work:
+            return "sloth does it, with checksums"
         return shlex.join(self.command) if self.command else "dockerd (detached, log and pid in the data directory)"
 
 
 def plan_fixes(findings: Sequence[Finding], context: Context) -> tuple[Action, ...]:
-    """What to run, in order: packages, settings, engine. Nothing on systems other than Debian and Ubuntu.
+    """What to run, in order: packages, settings, engine, then what sloth does itself: the latter on every system.
 
     Raises MachinesError when root is needed and cannot be had.
     """
     bad = [finding for finding in findings if not finding.ok and finding.fix]
     if not context.debian:
-        bad = [finding for finding in bad if finding.id == "data-dir"]
+        bad = [finding for finding in bad if finding.id == "data-dir" or finding.work]
     packages = sorted({package for finding in bad for package in finding.packages})
     actions: list[Action] = []
     if packages:
@@ -49,6 +52,7 @@ def plan_fixes(findings: Sequence[Finding], context: Context) -> tuple[Action, .
     actions += [Action(why=why, command=command) for command, why in reversed(commands.items())]
     if any(finding.engine for finding in bad):
         actions.append(_start(context))
+    actions += [Action(why=finding.fix, work=finding.work) for finding in bad if finding.work]
     return tuple(_as_root(action, context) for action in actions)
 
 
@@ -74,6 +78,8 @@ def apply_fixes(
         say(f"running: {action.line}")
         if action.command:
             (run or run_command)(action.command)
+        elif action.work:
+            action.work(say)
         else:
             engine.start_engine(data_dir)
     return actions

@@ -87,9 +87,9 @@ def test_the_record_of_another_cluster_is_not_saved_here(state: StateFile) -> No
     assert refused(lambda: state.save(Record(cluster="other"))).code == "state/changed-meanwhile"
 
 
-def test_five_older_revisions_are_kept(state: StateFile) -> None:
-    saved(state, 9)
-    assert names(state.folder) == {"record.sloth", *(f"record.{number}.sloth" for number in range(4, 9))}
+def test_ten_older_revisions_are_kept(state: StateFile) -> None:
+    saved(state, 14)
+    assert names(state.folder) == {"record.sloth", *(f"record.{number}.sloth" for number in range(4, 14))}
 
 
 def test_a_damaged_record_names_the_newest_good_one_and_copying_it_back_works(state: StateFile) -> None:

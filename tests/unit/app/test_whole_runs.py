@@ -131,7 +131,8 @@ def test_nodes_that_would_go_are_asked_about(world, monkeypatch):
     world.write(workers=1)
     with pytest.raises(UsageError) as caught:
         bring_up(world.options, yes=False)
-    assert caught.value.code == "usage/not-confirmed"
+    assert caught.value.code == "usage/no-terminal"
+    assert caught.value.hint == "add --yes"
     assert len(world.living()) == 3
     assert world.state.owner() is None
 
@@ -339,3 +340,24 @@ def test_the_version_stays_until_the_spec_asks_for_another(world):
         version_of(ClusterSpec(name="demo"))
     assert caught.value.code == "config/unknown-version"
     assert caught.value.hint == "set spec.kubernetes.version to 1.37"
+
+
+def test_a_node_is_made_anew_when_asked_for_by_name(world):
+    up(world)
+    before = {machine.name: machine.id for machine in world.machines.survey()}
+    data = up(world, anew=["work-1"])
+    after = {machine.name: machine.id for machine in world.machines.survey()}
+    assert data["nodes"] == ["cp-1", "work-1", "work-2"]
+    assert {name for name in before if before[name] != after[name]} == {"work-1"}
+    assert up(world)["changed"] == []
+
+
+def test_what_cannot_be_made_anew_is_refused_before_anything_is_touched(world):
+    up(world)
+    before = world.state.load()
+    for names, code in ((["cp-1"], "plan/control-plane-replaced"), (["work-9"], "usage/unknown-node")):
+        with pytest.raises((ConfigError, UsageError)) as error:
+            up(world, anew=names)
+        assert error.value.code == code
+    assert world.state.load().leases == before.leases
+    assert not any(record.leaving for record in world.state.load().nodes.values())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from sloth.errors import ConnectError
 from sloth.model.cluster import Cluster
 from sloth.model.event import Event
 from sloth.model.node import Login
-from sloth.model.plan import MachineRequest, Plan
+from sloth.model.plan import Action, MachineChange, MachineRequest, Plan
 from sloth.model.record import Record
 from sloth.model.spec import ClusterSpec
 from sloth.model.step import Ask, Do, Put, Result, Step, Upload, Wait
@@ -243,3 +245,68 @@ def test_a_plan_names_the_node_that_does_not_answer(tmp_path: Path, quiet_put: N
 def test_a_rig_says_which_run_it_is_for() -> None:
     rig = Rig(transport=FakeTransport(), state=MemoryState(), machines=lambda _name: FakeMachines(), emit=lambda _event: None)
     assert (rig.verb, rig.stop.requested) == ("up", False)
+
+
+class Foretelling(FakeMachines):
+    """A provider that previews; asked once, and made nothing."""
+
+    def __init__(self, *told: MachineChange) -> None:
+        super().__init__()
+        self.told = told
+        self.asked: list[tuple[list[str], list[str]]] = []
+
+    def preview(self, wanted: Sequence[MachineRequest], leaving: Sequence[str]) -> Sequence[MachineChange]:
+        self.asked.append(([request.name for request in wanted], list(leaving)))
+        return self.told
+
+
+def foretold(node: str, action: Action, kind: str = "server", **more: Any) -> MachineChange:
+    return MachineChange(node=node, action=action, kind=kind, name=f"c-{node or kind}", provider="sky", **more)
+
+
+def test_a_preview_is_asked_once_and_tells_what_happens_to_which_node() -> None:
+    real = Foretelling(
+        foretold("new", "create", detail="cx22"),
+        foretold("kept", "replace", cause=("image",)),
+        foretold("kept", "update", "volume"),
+        foretold("", "create", "network"),
+        foretold("old", "delete"),
+        foretold("old", "delete", "volume"),
+    )
+    real.apply([request(name) for name in ("kept", "same", "old")])
+    rehearsal = Rehearsal(leaving={"sky": ["old"], "elsewhere": ["x"]})
+    machines = RehearsalMachines(real, rehearsal, rehearsal.hear, "sky")
+    made = machines.apply([request("new"), request("kept"), request("same")])
+    assert [machine.id for machine in made] == ["", "", "fake-2"]
+    assert rehearsal.existing == {"same", "old"}  # what will be replaced cannot be asked
+    assert not any(line.node == "old" for line in rehearsal.planned)
+    machines.delete(["old"])
+    assert real.asked == [(["new", "kept", "same"], ["old"])]
+    assert [line.title for line in rehearsal.changes] == [
+        "create machine", "replace machine", "update volume c-kept", "create network c-network", "delete machine",
+        "delete volume c-old",
+    ]  # fmt: skip
+    assert [(x.node, x.action) for x in rehearsal.machines] == [
+        ("new", "create"), ("kept", "replace"), ("kept", "update"), ("", "create"), ("same", "keep"), ("old", "delete"),
+        ("old", "delete"),
+    ]  # fmt: skip
+
+
+def test_where_no_node_stays_the_preview_is_asked_when_the_last_one_goes() -> None:
+    real = Foretelling(foretold("old", "delete"), foretold("", "delete", "network"))
+    real.apply([request("old")])
+    rehearsal = Rehearsal(leaving={"sky": ["old"]})
+    machines = RehearsalMachines(real, rehearsal, rehearsal.hear, "sky")
+    machines.delete(["old"])
+    assert real.asked == [([], ["old"])]
+    assert [line.title for line in rehearsal.changes] == ["delete network c-network", "delete machine"]
+    assert list(real.survey())
+
+
+def test_without_a_preview_the_survey_tells_and_placements_say_where() -> None:
+    rehearsal = Rehearsal()
+    placed = replace(request("new"), placement={"size": "cx22", "location": "fsn1", "price": 4.51})
+    RehearsalMachines(FakeMachines(), rehearsal, rehearsal.hear, "sky").apply([placed])
+    assert rehearsal.machines == [
+        MachineChange(node="new", action="create", kind="server", name="new", provider="sky", detail="cx22, fsn1")
+    ]

@@ -8,7 +8,7 @@ from typing import Any
 from sloth.model.cluster import Cluster
 from sloth.model.facts import Facts
 from sloth.model.node import Lease, Machine, Node
-from sloth.model.phase import DeleteMachines, Each, Keep, Say
+from sloth.model.phase import DeleteMachines, Each, Keep, Say, Together
 from sloth.model.plan import Plan
 from sloth.model.record import Record
 from sloth.model.secret import Secret
@@ -43,9 +43,10 @@ class Player:
         try:
             while True:
                 order = advance()
-                self.orders.append(order)
+                together = isinstance(order, Together)
+                self.orders += order.orders if together else [order]
                 try:
-                    came = self._answer(order)
+                    came = tuple(self._answer(each) for each in order.orders) if together else self._answer(order)
                 except Exception as error:
                     advance = lambda error=error: run.throw(error)  # noqa: E731
                 else:

@@ -131,3 +131,19 @@ def test_a_rehearsal_goes_the_same_way():
     assert len(driver.trips) == 3
     assert check_steps([step for _, steps in driver.trips for step in steps]) == []
     assert _ACTIVE in {getattr(step, "unless", "") for _, steps in driver.trips for step in steps}
+
+
+def test_a_new_machine_at_a_cloud_may_install_packages_before_it_lets_us_in():
+    record = Record(cluster="c", mesh_seed=Secret("seed-of-the-cluster")).with_placements(
+        "local", {"cp-1": {"size": "s"}, "cp-3": {}}
+    )
+    for name in ("cp-1", "cp-2"):
+        record = record.with_node(name, boot_public_key="ssh-ed25519 BOOT")
+    nodes = [node("cp-1", 1), node("cp-2", 2), node("cp-3", 3)]
+    driver = Driver(record)
+    driver.follow(Connect(login_for, rotate=False).run(cluster(nodes, record)))
+    (used,) = [order for order in driver.orders if isinstance(order, Use)]
+    first, second, third = (login.patience for login in used.logins)
+    assert first > 300  # seconds
+    assert second == 0  # as long as a machine may take to boot
+    assert 0 < third < 60  # one that ran before

@@ -52,3 +52,10 @@ def test_existing_hosts_are_cleaned_workers_first():
     flat = [step for trip in trips for step in (trip if isinstance(trip, list) else [trip])]
     assert flat[0].title == "reset work-1"
     assert any("/var/lib/sloth" in step.run for step in flat)
+
+
+def test_where_nodes_were_is_forgotten_with_them():
+    start = cluster("cp-1")
+    record = replace(start.record.with_placements("local", {"cp-1": {"size": "s"}}))
+    end = Player({DestroyMachines: ()}).play(Destroy(), replace(start, record=record))
+    assert end.record.placements("local") == {}

@@ -30,6 +30,7 @@ def test_everything_is_kept_in_one_save():
     assert end.record.ssh_key.reveal().startswith("private")
     assert end.record.ssh_public_key.startswith("public")
     assert end.record.mesh_seed.reveal() == "fresh seed"
+    assert end.record.engine_key.reveal() == "fresh seed"
     assert end.record.kubernetes_version == "v1.36.3"
     assert made[-1] == "sloth-demo"
 

@@ -133,3 +133,12 @@ def test_providers_of_spec_and_record_are_asked_once_each():
     start = cluster("cp-1", "work-1")
     record = replace(start.record, leases=(*start.record.leases, lease("old-1", provider="ssh")))
     assert providers(replace(start, record=record)) == ["local", "ssh"]
+
+
+def test_where_a_node_was_placed_is_handed_over():
+    start = cluster("cp-1", "work-1")
+    start = replace(start, record=start.record.with_placements("local", {"work-1": {"size": "s", "location": "l"}}))
+    player = dashed()
+    player.play(Machines(make_key), start)
+    (made,) = player.of(MakeMachines)
+    assert [dict(want.placement) for want in made.wanted] == [{}, {"size": "s", "location": "l"}]

@@ -124,3 +124,44 @@ def test_the_lock_says_which_variant_was_pinned(tmp_path):
     lock = Lock(tmp_path / "x", (entry(SOURCE.artifact(sha256="a" * 64, size=1)),))
     assert pinned_origin(lock, [UP, SOURCE]) == "source"
     assert pinned_origin(lock, [UP]) == ""
+
+
+def test_images_of_clouds_are_pinned_beside_artifacts_and_stay(tmp_path):
+    path = tmp_path / "sloth.lock"
+    Lock(path).write([ARTIFACT])
+    before = path.read_text()
+    read_lock(path).pin_images("hcloud", {})
+    assert path.read_text() == before
+    read_lock(path).pin_images("hcloud", {"debian-12": "1"})
+    read_lock(path).pin_images("aws", {"debian-12@eu": "ami-1"})
+    read_lock(path).pin_images("hcloud", {"debian-12": "2", "ubuntu": "3"})
+    lock = read_lock(path)
+    assert lock.images == {"hcloud": {"debian-12": "1", "ubuntu": "3"}, "aws": {"debian-12@eu": "ami-1"}}
+    assert lock.entries == (entry(ARTIFACT),)
+    assert json.loads(path.read_text())["images"] == lock.images
+    lock.write([replace(ARTIFACT, sha256="b" * 64)])
+    assert read_lock(path).images == lock.images
+    assert read_lock(path).entries[0].sha256 == "b" * 64
+
+
+def test_a_lock_that_says_the_same_is_not_written_again(tmp_path):
+    path = tmp_path / "sloth.lock"
+    Lock(path).pin_images("hcloud", {"debian-12": "1"})
+    before = path.stat()
+    read_lock(path).pin_images("hcloud", {"debian-12": "2"})
+    read_lock(path).write([])
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("images", ["[]", '"x"', '{"hcloud": []}', '{"hcloud": {"debian-12": 7}}', "null"])
+def test_images_of_another_form_are_refused(tmp_path, images):
+    path = tmp_path / "sloth.lock"
+    path.write_text(f'{{"schema": 1, "artifacts": [], "images": {images}}}')
+    with pytest.raises(StateError) as caught:
+        read_lock(path)
+    assert caught.value.code == "artifacts/lock-unreadable"
+
+
+def test_without_a_path_no_image_is_pinned():
+    Lock(None).pin_images("hcloud", {"debian-12": "1"})

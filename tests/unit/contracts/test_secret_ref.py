@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from sloth.config import secret_ref
-from sloth.config.secret_ref import resolve
+from sloth.contracts import secret_ref
+from sloth.contracts.secret_ref import resolve
 from sloth.errors import CredentialsError
 
 

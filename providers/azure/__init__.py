@@ -1,0 +1,68 @@
+"""Provider `azure`: virtual machines at Microsoft Azure, made by the Pulumi engine with the typed SDK pulumi_azure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sloth.api import Abilities, Cloud, ClusterSpec, ConfigError, Credential, Sdk, Secret, SlothError
+
+_REGISTER = "az provider register --namespace Microsoft.Compute (likewise Microsoft.Network)"
+
+
+def region_of(location: str) -> str:
+    """`westeurope-2` -> `westeurope`."""
+    return location.partition("-")[0]
+
+
+def zone_of(location: str) -> str:
+    """`westeurope-2` -> `2`; without a zone, an empty text."""
+    return location.partition("-")[2]
+
+
+class Azure(Cloud):
+    """Microsoft Azure: one resource group with one network in one region; a location is the region or one of its zones."""
+
+    name = "azure"
+    sdk = Sdk(module="pulumi_azure", plugin="azure", extra="azure")
+    abilities = Abilities(balancer=True, volumes=True, private=True, spot=True, several_locations=True)
+    default_network = "10.140.0.0/16"
+    prefixes = (1, 28)  # it is cut into two subnets, which have at least 8 addresses each
+    example = {"size": "Standard_D2s_v5", "location": "westeurope"}
+    credentials = (
+        Credential("ARM_CLIENT_ID", "clientId", "Application id of the service principal", secret=False),
+        Credential("ARM_CLIENT_SECRET", "clientSecret", "Password of the service principal"),
+        Credential("ARM_TENANT_ID", "tenantId", "Id of the Entra tenant", secret=False),
+        Credential("ARM_SUBSCRIPTION_ID", "subscriptionId", "Id of the subscription", secret=False),
+    )
+    credentials_hint = "az ad sp create-for-rbac gives all of them; export them: docs/clouds/azure.md"
+    faults = (
+        (r"MissingSubscriptionRegistration", "credentials", _REGISTER),
+        (r"AADSTS\d+|AuthorizationFailed|InvalidAuthenticationToken|building account|SubscriptionNotFound", "credentials", ""),
+        (r"QuotaExceeded|quota limits|PublicIPCountLimitReached|exceeding approved", "quota", ""),
+        (r"SkuNotAvailable|AllocationFailed|OverconstrainedAllocation|NotAvailableForSubscription", "capacity", ""),
+        (r"TooManyRequests|OperationNotAllowed.*throttl", "rate-limit", ""),
+        (r"InUse\w*|CannotBeDeleted|NicReservedForAnotherVm|still contains Resources", "in-use", ""),
+        (r"already exists|AnotherOperationInProgress|ConflictError|RetryableError", "conflict", ""),
+        (r"ResourceGroupNotFound|PlatformImageNotFound|LocationNotAvailableForResourceType|NotFound", "not-found", ""),
+    )
+
+    def span(self, location: str) -> str:
+        """A network is in one region."""
+        return region_of(location)
+
+    def environment(self, spec: ClusterSpec) -> Mapping[str, Secret | str]:
+        """A service principal and its subscription. Raises CredentialsError."""
+        # Registering namespaces is for the subscription's owner: nodes need two, and a role that may do it may do too much.
+        return {**super().environment(spec), "ARM_SKIP_PROVIDER_REGISTRATION": "true"}
+
+    def check(self, spec: ClusterSpec) -> Sequence[SlothError]:
+        """The network's region is known."""
+        problems, where = list(super().check(spec)), f"spec.providers.{self.name}"
+        regions = {region_of(place) for place in self.places(spec)}
+        if len(regions) == 1 and not self.options(spec).get("location"):
+            text = "azure: the pools say where they are, but not where their network is"
+            problems.append(ConfigError("cloud/no-region", text, where=where, hint=f"add location: {min(regions)} there"))
+        return problems
+
+
+PLUGIN = Azure()

@@ -1,0 +1,188 @@
+"""One stack from what it is to what its plan says: look first, refuse surprises, take over strays, then change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sloth.adapters.pulumi import notes
+from sloth.adapters.pulumi.events import Change, Report
+from sloth.adapters.pulumi.notes import Note
+from sloth.adapters.pulumi.program import Answers, program
+from sloth.adapters.pulumi.stack import EngineStack, Program
+from sloth.contracts.cloud import Cloud
+from sloth.errors import MachinesError
+from sloth.model.cloud import CloudPlan, Found
+from sloth.model.event import Event
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One stack and what it shall hold."""
+
+    cloud: Cloud
+    stack: EngineStack
+    plan: CloudPlan
+    shared: Mapping[str, str] | None = None  # ids from the first stack; None = this is the first
+    found: Sequence[Found] = ()  # what the survey saw
+    gone: frozenset[str] = frozenset()  # nodes whose machines go now
+    replace: frozenset[str] = field(default_factory=frozenset)  # nodes that the user asked to have made anew
+
+    @property
+    def folder(self) -> Path:
+        """Where the stack's note lies."""
+        return self.stack.engine.work
+
+    def digest(self) -> str:
+        """Of what the stack shall hold."""
+        engine = self.stack.engine
+        return notes.digest(self.plan, self.shared, f"{engine.command.version} {self.cloud.sdk.module}")
+
+
+def look(task: Task) -> tuple[Report, Answers]:
+    """What would change. Nothing is."""
+    note = notes.read(task.folder, task.stack.name)
+    if note is not None and note.digest == task.digest() and not _missing(task, note.servers) and not task.replace:
+        return Report(), _answers(note)
+    answers = Answers()
+    plain = program(task.cloud, task.plan, answers, shared=task.shared)
+    return task.stack.preview(plain, anew=_urns(task)), answers
+
+
+def settle(task: Task) -> tuple[bool, Answers]:
+    """Make it so; answers whether anything changed. Raises SlothError. Cut off anywhere, the next call goes on."""
+    note = notes.read(task.folder, task.stack.name)
+    missing = _missing(task, note.servers if note else ())
+    if note is not None and note.digest == task.digest() and not missing and not task.replace:
+        return False, _answers(note)
+    notes.drop(task.folder, task.stack.name)
+    if missing:
+        task.stack.refresh()  # somebody deleted servers: the state has to learn it
+    changed, answers = _change(task, known=note is not None)
+    servers = tuple(server.name for server in task.plan.servers)
+    notes.write(
+        task.folder,
+        task.stack.name,
+        Note(digest=task.digest(), servers=servers, shared=answers.shared, balancer=answers.balancer),
+    )
+    return changed, answers
+
+
+def _change(task: Task, *, known: bool) -> tuple[bool, Answers]:
+    answers = Answers()
+    plain = program(task.cloud, task.plan, answers, shared=task.shared)
+    report = Report()
+    if known or task.found:  # else there is nothing at the cloud that could be lost
+        report = _seen_through(task, plain)
+        strays = strays_of(task, report)
+        if strays:
+            _tell(task, strays)
+            task.stack.up(program(task.cloud, task.plan, answers, shared=task.shared, adopt=strays), total=len(report.changes))
+            report = _seen_through(task, plain)
+        if not report.changes and not task.replace:
+            return bool(strays), answers
+    if task.replace:
+        plain = program(task.cloud, task.plan, answers, shared=task.shared, anew=task.replace)
+    done = task.stack.up(plain, total=len(report.changes), anew=_urns(task))
+    if done.pending:
+        _settle_pending(task)
+    if _missing(task, done.kept):  # nothing was seen of a cluster that this machine does not know, but the state has it
+        task.stack.refresh()
+        done = task.stack.up(plain)
+    return bool(done.changes), answers
+
+
+def _seen_through(task: Task, plain: Program) -> Report:
+    """What `up` would do, once the state has learnt of servers that are gone; refused where it would do harm."""
+    report = task.stack.preview(plain)
+    if _missing(task, report.kept):
+        task.stack.refresh()
+        report = task.stack.preview(plain)
+    guard(task, report)
+    if report.pending:
+        _settle_pending(task)
+    return report
+
+
+def _settle_pending(task: Task) -> None:
+    """What an engine that was killed had begun is at the cloud, and then the survey sees it, or it is not."""
+    count = task.stack.forget_pending()
+    if count:
+        text = f"{task.cloud.name}: {count} operations of an earlier run were cut off; looked at the cloud what became of them"
+        task.stack.engine.emit(Event(kind="note", title=text))
+
+
+def strays_of(task: Task, report: Report) -> dict[tuple[str, str], str]:
+    """Resources that would be created and are at the cloud already, made by a run that could not note it down."""
+    there = {(one.token, one.name): one.id for one in task.found if one.token}
+    ids = {}
+    for change in report.changes.values():
+        known = there.get((change.token, task.plan.named(change.name)))
+        if change.action == "create" and known:
+            ids[(change.token, change.name)] = known
+    return ids
+
+
+def guard(task: Task, report: Report) -> None:
+    """Nothing is replaced, and nothing of a node that stays is deleted, unless it was asked for by name."""
+    staying = {server.name for server in task.plan.servers} - task.gone
+    owned = [(node_of(change.name, staying | task.gone), change) for change in report.changes.values()]
+    bad = [
+        (node, change)
+        for node, change in owned
+        if node not in task.replace and (change.action == "replace" or (change.action == "delete" and node in staying))
+    ]
+    if bad:
+        node = next((node for node, _ in bad if node), "")
+        raise MachinesError(
+            "cloud/would-replace",
+            f"{task.cloud.name}: {len(bad)} resources would be replaced or deleted; nothing was changed",
+            detail="\n".join(_in_words(change) for _, change in bad),
+            where=node,
+            hint=f"sloth up --replace {node}" if node else "take the change of these properties back in the spec",
+        )
+
+
+def node_of(name: str, nodes: frozenset[str] | set[str]) -> str:
+    """The node whose resource this is: its server, or `NODE-part`; "" where it is shared."""
+    if name in nodes:
+        return name
+    owners = [node for node in nodes if name.startswith(f"{node}-")]
+    return max(owners, key=len, default="")
+
+
+def _in_words(change: Change) -> str:
+    because = f" because of {', '.join(change.causes)}" if change.causes else ""
+    return f"{change.action} {change.name} ({change.token.rpartition(':')[2]}){because}"
+
+
+def _missing(task: Task, known: Collection[str]) -> frozenset[str]:
+    """Servers among those `known` that the survey does not see any more.
+
+    Only those that this run could make anew: one that it was not asked for comes without user-data, and is left to a run
+    that is.
+    """
+    there = {one.node for one in task.found if one.kind == "server"}
+    wanted = {server.name for server in task.plan.servers if server.user_data.reveal()}
+    return frozenset((wanted & frozenset(known)) - there)
+
+
+def _urns(task: Task) -> list[str]:
+    """URNs of the servers that are to be made anew."""
+    stack = task.stack
+    tokens = {one.token for one in task.found if one.kind == "server" and one.token}
+    return [
+        f"urn:pulumi:{stack.name}::{stack.engine.project}::{token}::{name}" for token in tokens for name in sorted(task.replace)
+        if any(server.name == name for server in task.plan.servers)
+    ]  # fmt: skip
+
+
+def _answers(note: Note) -> Answers:
+    return Answers(shared=dict(note.shared), balancer=note.balancer)
+
+
+def _tell(task: Task, strays: Mapping[tuple[str, str], str]) -> None:
+    names = ", ".join(sorted(name for _, name in strays))
+    text = f"{task.cloud.name}: taking over what an earlier run made and could not note down: {names}"
+    task.stack.engine.emit(Event(kind="note", title=text))

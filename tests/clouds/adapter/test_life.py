@@ -1,0 +1,170 @@
+"""One cluster's machines from the first run to the last, with the real engine."""
+
+from __future__ import annotations
+
+from sloth.adapters.pulumi import layout, notes
+from tests.clouds.adapter.world import failing
+from tests.clouds.fakes.hcloud import JOINED, SERVER
+
+
+def test_up_again_one_more_one_less_and_down(world):
+    assert [machine.name for machine in world.up()] == ["control-1", "work-1", "work-2"]
+    assert world.servers() == ["control-1", "work-1", "work-2"]
+    world.calls()
+    world.up()
+    assert world.calls() == []
+    world.work = 3
+    assert [machine.name for machine in world.up()] == ["control-1", "work-1", "work-2", "work-3"]
+    assert sorted(world.calls()) == [("Create", "work-3"), ("Create", "work-3-network")]
+    world.delete("work-1")
+    assert sorted(world.calls()) == [("Delete", "work-1"), ("Delete", "work-1-network")]
+    assert world.down() == []
+    assert world.fake.items == {}
+    assert {path.name for path in world.folder.iterdir()} == {"home", "state", "work"}
+    assert world.locks() == []
+
+
+def test_a_plan_tells_what_up_would_do_and_does_nothing(world):
+    machines = world.machines()
+    changes = machines.preview(world.requests(machines), ())
+    assert {("create", "server", "control-1"), ("create", "network", "network")} <= {(c.action, c.kind, c.name) for c in changes}
+    assert world.calls() == []
+    world.up()
+    world.calls()
+    machines = world.machines()
+    assert list(machines.preview(world.requests(machines), ())) == []
+    machines = world.machines(replace=("work-2",))
+    changes = machines.preview(world.requests(machines, ["control-1", "work-2"]), ["work-1"])
+    told = {(change.action, change.node, change.name) for change in changes}
+    assert {("delete", "work-1", "work-1"), ("delete", "work-1", "work-1-network"), ("replace", "work-2", "work-2")} <= told
+    assert {node for _, node, _ in told} == {"work-1", "work-2"}
+    assert world.calls() == []
+
+
+def test_another_machine_with_the_same_state_changes_nothing(world):
+    world.up()
+    world.calls()
+    world.folder = world.folder.with_name("other")
+    world.state.rmdir()
+    (world.folder.with_name("user") / "state").rename(world.state)
+    world.up()
+    assert world.calls() == []
+    assert world.down() == []
+
+
+def test_a_server_that_somebody_deleted_comes_again(world):
+    world.up()
+    for known in (True, False):
+        lose(world, "work-1")
+        if not known:
+            notes.drop(world.folder / "work", "hcloud")
+        world.calls()
+        world.up()
+        assert sorted(world.calls()) == [("Create", "work-1"), ("Create", "work-1-network")]
+
+
+def test_all_servers_lost_and_nothing_known_here_come_again(world):
+    world.up()
+    world.fake.items.clear()
+    notes.drop(world.folder / "work", "hcloud")
+    world.up()
+    assert world.servers() == ["control-1", "work-1", "work-2"]
+
+
+def test_only_what_was_asked_for_is_made_anew(world):
+    """A node that leaves, and whose server somebody deleted, gets none for the time until it has left."""
+    world.up()
+    lose(world, "work-2")
+    world.calls()
+    world.up(["control-1", "work-1"])
+    assert [call for call in world.calls() if call[0] == "Create"] == []
+    world.delete("work-2")
+    assert world.servers() == ["control-1", "work-1"]
+
+
+def test_replace_makes_that_server_anew_and_no_other(world):
+    world.up()
+    before = {item.name: item.id for item in world.fake.all(SERVER)}
+    world.calls()
+    world.up(replace=("work-1",))
+    after = {item.name: item.id for item in world.fake.all(SERVER)}
+    assert {name for name in before if before[name] != after[name]} == {"work-1"}
+    assert sorted(world.calls()).count(("Create", "work-1")) == 1
+    world.delete("work-2")  # in a run that was told to replace: once is enough
+    assert {item.name: item.id for item in world.fake.all(SERVER)}["work-1"] == after["work-1"]
+
+
+def test_what_the_user_changes_is_changed_in_place_and_nothing_is_replaced(world):
+    world.up()
+    world.calls()
+    world.labels = {"team": "web"}
+    world.up()
+    assert {method for method, _ in world.calls()} == {"Update"}
+    world.record = world.record.with_placements(
+        "hcloud", {name: {**place, "image": "161547269"} for name, place in world.record.placements("hcloud").items()}
+    )
+    world.up()
+    assert world.calls() == []
+
+
+def test_replacing_a_network_is_refused_before_anything_changes(world):
+    world.up()
+    world.calls()
+    world.network = "10.99.0.0/16"
+    error = failing(world.up)
+    assert (error.code, error.exit) == ("cloud/would-replace", 12)
+    assert "ipRange" in error.detail
+    assert world.calls() == []
+
+
+def test_many_servers_are_spread_over_stacks(world, monkeypatch):
+    """One stack has room for two here. The plan of servers whose network is not there yet is one without ids."""
+    monkeypatch.setattr(layout, "STACK_SIZE", 2)
+    world.work = 4
+    machines = world.machines()
+    changes = machines.preview(world.requests(machines), ())
+    assert sorted(change.name for change in changes if change.kind == "server") == world.names
+    assert {place["stack"] for place in world.record.placements("hcloud").values()} == {0, 1, 2}
+    world.up()
+    assert world.servers() == world.names
+    world.calls()
+    world.up()
+    machines = world.machines()
+    assert list(machines.preview(world.requests(machines), ())) == []
+    assert world.calls() == []
+    leave = [name for name, place in world.record.placements("hcloud").items() if place["stack"] == 2]
+    notes.drop(world.folder / "work", "hcloud-2")  # as a run that is cut off leaves it
+    (world.folder / "work" / "Pulumi.hcloud-2.yaml").unlink()  # and as another machine has it
+    world.delete(*leave)
+    assert world.servers() == sorted(set(world.names) - set(leave))
+    assert world.down() == []
+    assert world.fake.items == {}
+
+
+def test_balancer_and_volumes_come_and_go(world):
+    world.control, world.work, world.balancer = 3, 1, True
+    world.options = {"volumes": [{"name": "data", "size": "10Gi"}]}
+    machines = world.machines()
+    machines.survey()
+    machines.apply(world.requests(machines))
+    balancer = world.fake.all("LoadBalancer")[0]
+    assert machines.balance(world.names) == f"{balancer['ipv4']}:6443"
+    assert machines.balance(world.names) == fresh(world)
+    world.calls()
+    world.delete("work-1")
+    assert sorted(world.calls()) == [("Delete", "work-1"), ("Delete", "work-1-data"), ("Delete", "work-1-network")]
+    assert world.down() == []
+
+
+def fresh(world):
+    """The balancer's address as a later run has it, which changes nothing."""
+    machines = world.machines()
+    machines.apply(world.requests(machines))
+    return machines.balance(world.names)
+
+
+def lose(world, name):
+    """Somebody deletes a server in the cloud's console, and its place in the network with it."""
+    server = next(item for item in world.fake.all(SERVER) if item.name == name)
+    for item in [server, *(item for item in world.fake.all(JOINED) if str(item["serverId"]) == server.id)]:
+        del world.fake.items[item.token, item.id]

@@ -1,0 +1,190 @@
+"""A stack without an engine: a state and a cloud that can be cut off between any two calls."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace as Some
+
+from sloth.adapters.pulumi.events import Change, Report
+from sloth.errors import MachinesError
+from sloth.model.cloud import CloudPlan, Found, ServerPlan
+from sloth.model.secret import Secret
+from tests.unit.cloud.toy import ToyCloud
+
+SERVER, NETWORK = "toy:index/server:Server", "toy:index/network:Network"
+
+
+class Cut(BaseException):
+    """The run ends here: SIGKILL."""
+
+
+class Declared:
+    """What `settle` gives to the engine: a program, as data."""
+
+    def __init__(self, cloud, plan, answers, *, shared=None, adopt=None, anew=()):
+        self.plan, self.answers, self.shared, self.adopt, self.anew = plan, answers, shared, adopt or {}, anew
+
+    def tokens(self):
+        """Logical name -> token."""
+        own = {} if self.shared is not None else {"network": NETWORK}
+        return {**own, **{server.name: SERVER for server in self.plan.servers}}
+
+
+class World:
+    """The cloud: what there is, and how often each was made."""
+
+    def __init__(self):
+        self.ids = {}  # logical name -> id
+        self.births = []
+
+    def found(self):
+        """A survey."""
+        return [
+            Found(
+                kind="server" if name != "network" else "network", id=ident, name=f"shop-{name}",
+                node=name if name != "network" else "", token=SERVER if name != "network" else NETWORK,
+            )
+            for name, ident in self.ids.items()
+        ]  # fmt: skip
+
+
+class Stack:
+    """Takes the place of EngineStack; what is not defined here may not be called."""
+
+    def __init__(self, folder, world, name="toy"):
+        self.name, self.world = name, world
+        self.said = []
+        self.engine = Some(work=folder, project="sloth-shop", command=Some(version="3.0.0"), emit=self.said.append)
+        self.state = set()
+        self.pending = set()  # created at the cloud, unknown to the state
+        self.odd = {}  # logical name -> "update" or "replace": what the next preview finds to differ
+        self.calls = []
+        self.cut_at = (-1, False)  # number of the call, and whether it was carried out
+        self.half = False  # the creates of the cut call happen at the cloud only
+
+    def _call(self, word, work):
+        self.calls.append(word)
+        if self.cut_at == (len(self.calls) - 1, False):
+            raise Cut
+        answer = work()
+        if self.cut_at == (len(self.calls) - 1, True):
+            raise Cut
+        return answer
+
+    def preview(self, program, *, anew=()):
+        return self._call("preview", lambda: self._report(program, anew))
+
+    def up(self, program, *, total=0, anew=()):
+        return self._call("up", lambda: self._up(program, anew))
+
+    def refresh(self):
+        return self._call("refresh", self._refresh)
+
+    def forget_pending(self):
+        return self._call("forget", self._forget)
+
+    def _report(self, program, anew):
+        wanted = program.tokens()
+        actions = {name: "create" for name in wanted if name not in self.state}
+        actions |= {name: "delete" for name in self.state if name not in wanted}
+        actions |= {name: how for name, how in self.odd.items() if name in self.state and name in wanted}
+        actions |= {urn.rpartition("::")[2]: "replace" for urn in anew if urn.rpartition("::")[2] in self.state}
+        report = Report(pending=bool(self.pending), kept={name for name in self.state if name not in actions})
+        for name, action in sorted(actions.items()):
+            token = wanted.get(name, SERVER)
+            report.changes[name] = Change(token=token, name=name, action=action, causes=("size",), urn=name)
+        return report
+
+    def _up(self, program, anew):
+        report = self._report(program, anew)
+        for change in report.changes.values():
+            self._change(change, program)
+        self.odd = {}
+        if program.shared is None:
+            program.answers.shared["network"] = self.world.ids.get("network", "gone")
+        return report
+
+    def _change(self, change, program):
+        name = change.name
+        if (change.token, name) in program.adopt:
+            assert change.action == "create" and self.world.ids[name] == program.adopt[change.token, name]
+        elif change.action in ("delete", "replace"):
+            assert change.action == "delete" or name in program.anew, "the new one has the old one's name"
+            self.world.ids.pop(name, None)
+        if change.action in ("create", "replace") and (change.token, name) not in program.adopt:
+            if name in self.world.ids:
+                raise MachinesError("cloud/conflict", f"{name} exists already", hint="sloth up")
+            self.world.births.append(name)
+            self.world.ids[name] = f"{name}#{len(self.world.births)}"
+            if self.half:
+                self.pending.add(name)
+                raise Cut
+        (self.state.discard if change.action == "delete" else self.state.add)(name)
+
+    def _refresh(self):
+        self.state &= set(self.world.ids)
+
+    def _forget(self):
+        count = len(self.pending)
+        self.pending.clear()
+        return count
+
+
+def plan(*names, data="#cloud-config"):
+    """A plan of these servers."""
+    servers = [
+        ServerPlan(
+            name=name, pool="work", role="worker", size="small", location="north", image="img-7",
+            user_data=Secret(data, known=False),
+        )
+        for name in names
+    ]  # fmt: skip
+    return CloudPlan(cluster="shop", network="10.0.0.0/16", options={}, servers=tuple(servers))
+
+
+CLOUD = ToyCloud()
+
+
+class Stacks:
+    """Takes the place of EngineStack's class: one Stack for each name, kept between runs. Deletions can be refused."""
+
+    def __init__(self, folder, world):
+        self.folder, self.world = folder, world
+        self.known = {}
+        self.order = []  # (word, stack)
+        self.refusals = []  # error codes of the next deletions
+
+    def __call__(self, engine, name):
+        if name not in self.known:
+            self.known[name] = Destroyable(self, name)
+        return self.known[name]
+
+
+class Destroyable(Stack):
+    def __init__(self, stacks, name):
+        super().__init__(stacks.folder, stacks.world, name)
+        self._stacks = stacks
+
+    def _call(self, word, work):
+        self._stacks.order.append((word, self.name))
+        return super()._call(word, work)
+
+    def up(self, program, *, total=0, anew=()):
+        if isinstance(program, dict):  # strays: (token, name) -> id
+            return self._call("adopt", lambda: self.state.update(program.values()))
+        return super().up(program, total=total, anew=anew)
+
+    def destroy(self):
+        self._call("destroy", self._destroy)
+
+    def _destroy(self):
+        if self._stacks.refusals:
+            code = self._stacks.refusals.pop()
+            raise MachinesError(code, "refused", detail="network is still in use", hint="sloth down")
+        ids = self.world.ids
+        for name in [name for name, ident in ids.items() if name in self.state or ident in self.state]:
+            del ids[name]
+        self.state.clear()
+
+    def remove(self):
+        assert not self.state
+        self._call("remove", lambda: None)

@@ -1,0 +1,140 @@
+"""What the engine says, as changes and as progress."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace as Some
+
+import pytest
+
+from sloth.adapters.pulumi.events import CHANGES, Change, Progress, Report, name_of, plain
+
+SERVER, STACK = "toy:index/server:Server", "pulumi:pulumi:Stack"
+
+
+def urn(name, token=SERVER):
+    return f"urn:pulumi:toy::sloth-shop::{token}::{name}"
+
+
+def event(**kind):
+    names = ("resource_pre_event", "res_outputs_event", "res_op_failed_event", "diagnostic_event")
+    return Some(**{name: kind.get(name) for name in names})
+
+
+def pre(op, name="work-1", token=SERVER, **more):
+    return event(resource_pre_event=Some(metadata=meta(op, name, token, **more)))
+
+
+def meta(op, name="work-1", token=SERVER, keys=None, diffs=None):
+    return Some(op=op, urn=urn(name, token), type=token, keys=keys, diffs=diffs)
+
+
+def done(op, name="work-1", token=SERVER):
+    return event(res_outputs_event=Some(metadata=meta(op, name, token)))
+
+
+def says(message, severity="info", name=None):
+    return event(diagnostic_event=Some(message=message, severity=severity, urn=urn(name) if name else None))
+
+
+def taken(*events):
+    report = Report()
+    for each in events:
+        report.take(each)
+    return report
+
+
+def told(report):
+    return [(change.action, change.name) for change in report.changes.values()]
+
+
+@pytest.mark.parametrize("op", ["create", "update", "delete", "import"])
+def test_an_operation_is_a_change(op):
+    report = taken(pre(op, keys=["size"]), done(op))
+    assert list(report.changes.values()) == [Change(token=SERVER, name="work-1", action=op, causes=("size",), urn=urn("work-1"))]
+
+
+@pytest.mark.parametrize("op", ["same", "read", "refresh", "discard", "delete-discarded", "remove-pending-replace", "no-such-op"])
+def test_the_others_are_none(op):
+    assert taken(pre(op), done(op)).changes == {}
+
+
+def test_what_stays_is_known_to_be_in_the_state():
+    assert taken(pre("same", "work-1"), pre("create", "work-2"), pre("read", "work-3")).kept == {"work-1"}
+
+
+@pytest.mark.parametrize(
+    "order", [("create-replacement", "replace", "delete-replaced"), ("delete-replaced", "replace", "create-replacement")]
+)
+def test_a_replacement_is_one_change_with_its_causes(order):
+    report = taken(*(pre(op, keys=["image"]) for op in order))
+    assert told(report) == [("replace", "work-1")]
+    assert report.changes[urn("work-1")].causes == ("image",)
+
+
+def test_a_replacement_is_never_taken_for_less():
+    assert told(taken(pre("replace"), pre("create"))) == [("replace", "work-1")]
+    assert told(taken(pre("create"), pre("replace"))) == [("replace", "work-1")]
+
+
+def test_ops_of_the_sdk_are_enums():
+    from pulumi.automation import OpType
+
+    assert told(taken(pre(OpType.CREATE), pre(OpType.DELETE_REPLACED, "work-2"))) == [("create", "work-1"), ("replace", "work-2")]
+    assert {op.value for op in OpType} >= {*CHANGES, "create-replacement", "delete-replaced", "same"}
+
+
+def test_the_engines_own_things_are_not_told():
+    assert taken(pre("create", "sloth-shop-toy", STACK), pre("update", "default", "pulumi:providers:toy")).changes == {}
+
+
+def test_diffs_stand_in_for_keys():
+    assert taken(pre("update", diffs=["labels"])).changes[urn("work-1")].causes == ("labels",)
+
+
+@pytest.mark.parametrize("text", [
+    "Attempting to deploy or update resources with 2 pending operations from previous deployment.",
+    "  * urn:pulumi:toy::p::t::work-1, interrupted while creating; pending create",
+])  # fmt: skip
+def test_operations_that_were_cut_off_are_noticed(text):
+    assert taken(says(f"<{{%reset%}}>{text}<{{%reset%}}>", "warning")).pending
+
+
+def test_errors_are_kept_plain_and_by_resource():
+    report = taken(
+        says("<{%fg 1%}>no room<{%reset%}>\n", "error", "work-1"), says("update failed", "error"), says("a warning", "warning")
+    )
+    assert report.errors == ["no room", "update failed"]
+    assert report.failed == {"work-1": "no room"}
+    assert not report.pending
+
+
+def test_unknown_events_are_nothing():
+    report = taken(event(), event(res_op_failed_event=Some(metadata=meta("create"), status=1, steps=1)))
+    assert (report.changes, report.errors, report.pending) == ({}, [], False)
+
+
+def test_names_and_markup():
+    assert name_of("urn:pulumi:a::b::toy:index/server:Server$toy:x:Y::work-1-data") == "work-1-data"
+    assert plain("<{%underline%}>a <b> {c}<{%reset%}>  ") == "a <b> {c}"
+
+
+def test_progress_counts_each_resource_once_and_grows_with_the_program():
+    heard = []
+    progress = Progress(heard.append, "toy", total=1)
+    for each in (
+        pre("same"),
+        pre("create", "a"),
+        done("create", "a"),
+        pre("create", "b"),
+        done("create", "b"),
+        done("same"),
+        event(),
+    ):
+        progress.take(each)
+    assert [(e.kind, e.title) for e in heard] == [("progress", "toy: resources")] * 4
+    assert [(e.detail, e.done, e.total) for e in heard] == [
+        ("create Server a", 0, 1),
+        ("create Server a: done", 1, 1),
+        ("create Server b", 1, 2),
+        ("create Server b: done", 2, 2),
+    ]
