@@ -9,7 +9,7 @@ from sloth.contracts.jump import reached
 from sloth.contracts.outputs import number, user_data
 from sloth.contracts.provider import Balancer, Emit, LoginOptions, Machines, MakesMachines, Provider
 from sloth.contracts.secret_ref import resolve as resolve_secret
-from sloth.contracts.together import one, together
+from sloth.contracts.together import answers, one, together
 from sloth.errors import ConfigError, CredentialsError, KubernetesError, MachinesError, SlothError, StepError
 from sloth.model.artifact import Artifact, Delivery, Need
 from sloth.model.cloud import (
@@ -41,6 +41,6 @@ __all__ = [
     "Do", "Door", "Emit", "Event", "Facts", "Found", "HostSpec", "JoinInfo", "KubernetesError", "Lease", "Login",
     "LoginOptions", "Machine", "MachineRequest", "Machines", "MachinesError", "MakesMachines", "Need", "Node",
     "PoolSpec", "Profile", "Provider", "Put", "Quota", "Result", "Retry", "Script", "Sdk", "Secret", "ServerPlan",
-    "Shared", "Size", "SlothError", "Step", "StepError", "Upload", "Volume", "Wait", "Wanted", "deliver",
+    "Shared", "Size", "SlothError", "Step", "StepError", "Upload", "Volume", "Wait", "Wanted", "answers", "deliver",
     "delivery_error", "host_key", "mask", "number", "one", "reached", "resolve_secret", "together", "user_data",
 ]  # fmt: skip

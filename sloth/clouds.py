@@ -81,6 +81,22 @@ def engine_of(cloud: Cloud, spec: ClusterSpec, root: Path, emit: Emit, *, state:
     )
 
 
+def unlock_engine(cluster: str, root: Path, state: str) -> list[str]:
+    """Take away what dead engines hold of a cluster; answers whose it was. Raises StateError if one lives on this machine."""
+    from sloth.adapters.object_url import parse_url
+    from sloth.adapters.pulumi.locks import Directory, unlock
+
+    project = f"sloth-{cluster}"
+    if not state:
+        return unlock(Directory(root / "clusters" / cluster / "engine" / "state"), project)
+    place = parse_url(state)
+    if place.scheme == "file":
+        return unlock(Directory(place.folder / "engine"), project)
+    from sloth.adapters.object_store import connect
+
+    return unlock(connect(place), project, below="engine/")
+
+
 def _backend(state: str, folder: Path) -> tuple[str, Mapping[str, str]]:
     """URL of the engine's state and what it needs for that: beside shared records, else in the cluster's folder."""
     from sloth.adapters.object_url import engine_backend

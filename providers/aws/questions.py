@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi_aws as aws
 
-from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Found, Machine, Quota, Size, Wanted
+from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Quota, Size, Wanted, reached
 
 # Type of an ARN -> kind, type token where its id is what the engine imports, whether it costs money.
 _KINDS: dict[str, tuple[Any, str, bool]] = {
@@ -22,9 +22,10 @@ _KINDS: dict[str, tuple[Any, str, bool]] = {
     "security-group": ("firewall", "aws:ec2/securityGroup:SecurityGroup", False),
     "internet-gateway": ("gateway", "aws:ec2/internetGateway:InternetGateway", False),
     "route-table": ("router", "aws:ec2/routeTable:RouteTable", False),
-    "placement-group": ("placement group", "", False),
-    "key-pair": ("ssh key", "", False),
+    "placement-group": ("placement group", "aws:ec2/placementGroup:PlacementGroup", False),
+    "key-pair": ("ssh key", "aws:ec2/keyPair:KeyPair", False),
 }
+_BY_NAME = ("placement-group", "key-pair")  # the engine imports these by their names, which sloth puts into the tag too
 # Publishers of images, and how they name them.
 _IMAGES = {
     "debian-12": ("136693071363", "debian-12-amd64-*"),
@@ -34,23 +35,19 @@ _IMAGES = {
 }
 
 
-def survey(cluster: str, region: str, user: str) -> list[Found]:
+def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
     """All that is tagged, by sloth or by Kubernetes' controllers."""
-    alive, found = _alive(cluster), {}
-    for key, values in ((CLUSTER_TAG, [cluster]), (f"kubernetes.io/cluster/{cluster}", ["owned"])):
+    alive, found = _alive(spec.name), {}
+    for key, values in ((CLUSTER_TAG, [spec.name]), (f"kubernetes.io/cluster/{spec.name}", ["owned"])):
         answer = aws.resourcegroupstaggingapi.get_resources(tag_filters=[{"key": key, "values": values}])
         for item in answer.resource_tag_mapping_lists:
             kind, ident = _split(item.resource_arn)
             if kind in _KINDS and ident in alive.get(kind, {ident}):
                 found[ident] = _found(kind, ident, dict(item.tags or {}))
     vpc = next((item.id for item in found.values() if item.kind == "network"), "")
-    machines = [_machine(item, region, user, f"aws/{vpc}") for item in found.values() if item.kind == "server"]
-    jump = next((machine for machine in sorted(machines, key=lambda machine: machine.name) if machine.address), None)
-    reached = [
-        machine if machine.address else replace(machine, address=machine.private_address, jump=jump) for machine in machines
-    ]
-    servers = {machine.id: replace(found[machine.id], machine=machine) for machine in reached}
-    return [*{**found, **servers}.values()]
+    servers = [item for item in found.values() if item.kind == "server"]
+    machines = reached({item.id: _machine(cloud, item, vpc) for item in servers})
+    return [replace(item, machine=machines.get(item.id)) for item in found.values()]
 
 
 def _alive(cluster: str) -> dict[str, set[str]]:
@@ -74,19 +71,26 @@ def _split(arn: str) -> tuple[str, str]:
 
 def _found(kind: str, ident: str, tags: dict[str, str]) -> Found:
     what, token, billable = _KINDS[kind]
-    return Found(kind=what, id=ident, name=tags.get("Name", ident), node=tags.get(NODE_TAG, ""), token=token, billable=billable)
+    name = tags.get("Name", ident)
+    ident = name if kind in _BY_NAME else ident
+    return Found(kind=what, id=ident, name=name, node=tags.get(NODE_TAG, ""), token=token, billable=billable)
 
 
-def _machine(item: Found, region: str, user: str, network: str) -> Machine:
+def _machine(cloud: Cloud, item: Found, vpc: str) -> Machine:
     told = aws.ec2.get_instance(instance_id=item.id)
-    labels = {"topology.kubernetes.io/region": region, "topology.kubernetes.io/zone": told.availability_zone}
-    return Machine(
-        name=item.node, id=item.id, address=told.public_ip or "", user=user, private_address=told.private_ip, network=network,
-        running=told.instance_state in ("pending", "running"), labels={**labels, "sloth.dev/provider": "aws"},
-    )  # fmt: skip
+    return cloud.machine(
+        item.node,
+        item.id,
+        address=told.public_ip,
+        private=told.private_ip,
+        network=vpc,
+        running=told.instance_state in ("pending", "running"),
+        region=told.availability_zone[:-1],
+        zone=told.availability_zone,
+    )
 
 
-def catalogue(wanted: Wanted) -> Catalogue:
+def catalogue(cloud: Cloud, spec: ClusterSpec, wanted: Wanted) -> Catalogue:
     """Zones, what is wanted of sizes and images, and the quota of ordinary instances. AWS keeps its prices elsewhere."""
     zones: dict[str, set[str]] = {}
     if wanted.sizes:  # all of them would be many hundreds, with a question for each

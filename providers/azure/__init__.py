@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from sloth.api import Abilities, Cloud, ClusterSpec, ConfigError, Credential, Sdk, Secret, SlothError
+from sloth.api import Abilities, Cloud, ClusterSpec, ConfigError, Credential, Sdk, SlothError
 
 _REGISTER = "az provider register --namespace Microsoft.Compute (likewise Microsoft.Network)"
-
-
-def region_of(location: str) -> str:
-    """`westeurope-2` -> `westeurope`."""
-    return location.partition("-")[0]
 
 
 def zone_of(location: str) -> str:
@@ -35,6 +30,8 @@ class Azure(Cloud):
         Credential("ARM_SUBSCRIPTION_ID", "subscriptionId", "Id of the subscription", secret=False),
     )
     credentials_hint = "az ad sp create-for-rbac gives all of them; export them: docs/clouds/azure.md"
+    # Registering namespaces is for the subscription's owner: nodes need two, and a role that may do it may do too much.
+    settings = {"ARM_SKIP_PROVIDER_REGISTRATION": "true"}
     faults = (
         (r"MissingSubscriptionRegistration", "credentials", _REGISTER),
         (r"AADSTS\d+|AuthorizationFailed|InvalidAuthenticationToken|building account|SubscriptionNotFound", "credentials", ""),
@@ -46,19 +43,14 @@ class Azure(Cloud):
         (r"ResourceGroupNotFound|PlatformImageNotFound|LocationNotAvailableForResourceType|NotFound", "not-found", ""),
     )
 
-    def span(self, location: str) -> str:
-        """A network is in one region."""
-        return region_of(location)
-
-    def environment(self, spec: ClusterSpec) -> Mapping[str, Secret | str]:
-        """A service principal and its subscription. Raises CredentialsError."""
-        # Registering namespaces is for the subscription's owner: nodes need two, and a role that may do it may do too much.
-        return {**super().environment(spec), "ARM_SKIP_PROVIDER_REGISTRATION": "true"}
+    def region(self, location: str) -> str:
+        """A network is in one region: `westeurope-2` -> `westeurope`."""
+        return location.partition("-")[0]
 
     def check(self, spec: ClusterSpec) -> Sequence[SlothError]:
         """The network's region is known."""
         problems, where = list(super().check(spec)), f"spec.providers.{self.name}"
-        regions = {region_of(place) for place in self.places(spec)}
+        regions = {self.region(place) for place in self.places(spec)}
         if len(regions) == 1 and not self.options(spec).get("location"):
             text = "azure: the pools say where they are, but not where their network is"
             problems.append(ConfigError("cloud/no-region", text, where=where, hint=f"add location: {min(regions)} there"))

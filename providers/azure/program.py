@@ -13,7 +13,7 @@ from pulumi_azure import network as az
 
 from sloth.api import ANYWHERE, CloudPlan, ServerPlan, Shared, user_data
 
-from . import PLUGIN, region_of, zone_of
+from . import PLUGIN, zone_of
 
 ZONE_TAG = "sloth:zone"  # functions of the SDK do not tell a machine's zone
 _PINNED = ["customData", "sourceImageReference", "sourceImageId", "adminSshKeys"]  # each would replace the machine
@@ -94,33 +94,23 @@ def balancer(plan: CloudPlan, shared: Shared, servers: Mapping[str, Mapping[str,
     there = {"resource_group_name": shared["group"], **_place(plan)}
     address = az.PublicIp(**plan.called("balancer-address"), **_STANDARD, **there)
     front = {"name": "api", "public_ip_address_id": address.id}
-    mine = {
-        "loadbalancer_id": lb.LoadBalancer(
-            **plan.called("balancer"), sku="Standard", frontend_ip_configurations=[front], **there
-        ).id
-    }
+    made = lb.LoadBalancer(**plan.called("balancer"), sku="Standard", frontend_ip_configurations=[front], **there)
+    mine = {"loadbalancer_id": made.id}
     pool = lb.BackendAddressPool(**plan.called("balancer-pool"), **mine).id
     probe = lb.Probe(**plan.called("balancer-probe"), protocol="Tcp", port=6443, interval_in_seconds=5, **mine).id
     for name, item in servers.items():
         member = {"backend_address_pool_id": pool, "virtual_network_id": shared["network"]}
         lb.BackendAddressPoolAddress(**plan.called(f"{name}-balanced"), ip_address=item["private_address"], **member)
     lb.Rule(
-        **plan.called("balancer-api"),
-        protocol="Tcp",
-        frontend_port=6443,
-        backend_port=6443,
-        probe_id=probe,
-        frontend_ip_configuration_name="api",
-        backend_address_pool_ids=[pool],
-        disable_outbound_snat=True,
-        **mine,
-    )
+        **plan.called("balancer-api"), protocol="Tcp", frontend_port=6443, backend_port=6443, probe_id=probe,
+        frontend_ip_configuration_name="api", backend_address_pool_ids=[pool], disable_outbound_snat=True, **mine,
+    )  # fmt: skip
     return address.ip_address
 
 
 def _place(plan: CloudPlan, node: str = "") -> dict[str, Any]:
     tags = {re.sub(r"[<>%&\\?/]", "_", key)[:512]: value for key, value in plan.tags(node).items()}
-    return {"location": region_of(plan.location), "tags": tags}
+    return {"location": PLUGIN.region(plan.location), "tags": tags}
 
 
 def _rules(plan: CloudPlan) -> list[dict[str, Any]]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from pulumi_azure import compute, core, network
 
-from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Size, Wanted, one, reached, together
+from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Size, Wanted, answers, one, reached
 
-from . import region_of, zone_of
+from . import zone_of
 from .program import ZONE_TAG
 
 _KINDS: dict[str, tuple[Any, str]] = {  # type of resource -> kind, type token
@@ -46,13 +46,11 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
     # Without a filter for tags: system disks carry none, and what Kubernetes made in the group is the cluster's as well.
     items = [item for item in core.get_resources(resource_group_name=name).resources if item.type.lower() in _KINDS]
     servers = _of("server", items)
-    states = together(
-        [partial(compute.get_virtual_machine, name=item.name, resource_group_name=name) for item in servers], _ABSENT
-    )
-    machines = {item.id: _machine(cloud, item, state) for item, state in zip(servers, states, strict=True) if state}
-    ways = reached(machines)
+    asked = {item.id: partial(compute.get_virtual_machine, name=item.name, resource_group_name=name) for item in servers}
+    states = answers(asked, _ABSENT)
+    machines = reached({item.id: _machine(cloud, item, states[item.id]) for item in servers if item.id in states})
     own = Found(kind="group", id=group.id, name=name, token=_GROUP, billable=False)
-    return [own, *_subnets(name, items), *(_found(item, ways.get(item.id)) for item in items)]
+    return [own, *_subnets(name, items), *(_found(item, machines.get(item.id)) for item in items)]
 
 
 def _of(kind: str, items: Sequence[Any]) -> list[Any]:
@@ -61,31 +59,28 @@ def _of(kind: str, items: Sequence[Any]) -> list[Any]:
 
 def _subnets(group: str, items: Sequence[Any]) -> list[Found]:
     """Parts of networks are not in the list of resources."""
-    nets = [partial(network.get_virtual_network, name=item.name, resource_group_name=group) for item in _of("network", items)]
+    nets = {
+        item.id: partial(network.get_virtual_network, name=item.name, resource_group_name=group) for item in _of("network", items)
+    }
     return [
         Found(kind="subnet", id=f"{net.id}/subnets/{subnet}", name=subnet, token=_SUBNET, billable=False)
-        for net in together(nets, _ABSENT)
-        if net
+        for net in answers(nets, _ABSENT).values()
         for subnet in net.subnets
     ]
 
 
 def catalogue(cloud: Cloud, spec: ClusterSpec, wanted: Wanted) -> Catalogue:
     """Regions and their zones, and images. These functions tell no prices and quotas; sizes are taken at their word."""
-    regions = sorted({region_of(place) for place in wanted.locations})
-    answers = together([partial(core.get_location, location=region) for region in regions], _ABSENT)
-    known = {
-        region: [row.logical_zone for row in item.zone_mappings or ()]
-        for region, item in zip(regions, answers, strict=True)
-        if item
-    }
+    regions = sorted({cloud.region(place) for place in wanted.locations})
+    told = answers({region: partial(core.get_location, location=region) for region in regions}, _ABSENT)
+    known = {region: [row.logical_zone for row in item.zone_mappings or ()] for region, item in told.items()}
     places = {*known, *(f"{region}-{zone}" for region, zones in known.items() for zone in zones)}
     names = sorted({*_IMAGES, *wanted.images}) if known else []
-    images = together([_question(_IMAGES.get(name, name), next(iter(known))) for name in names], _ABSENT)
+    images = answers({name: _question(_IMAGES.get(name, name), next(iter(known))) for name in names}, _ABSENT)
     return Catalogue(
         locations=frozenset(places) or frozenset({"none"}),
         sizes={name: _size(name) for name in wanted.sizes},
-        images={name: _urn(item) for name, item in zip(names, images, strict=True) if item is not None},
+        images={name: _urn(item) for name, item in images.items()},
     )
 
 
@@ -99,7 +94,7 @@ def _machine(cloud: Cloud, item: Any, state: Any) -> Machine:
         private=state.private_ip_address,
         network=item.resource_group_name,
         running=state.power_state in ("running", "starting"),
-        region=region_of(place),
+        region=cloud.region(place),
         zone=place if zone_of(place) else "0",  # as Azure's own controller says it
     )
 

@@ -9,9 +9,8 @@ from typing import Any
 import pulumi
 import pulumi_digitalocean as do
 
-from sloth.api import CLUSTER_TAG, CloudPlan, ServerPlan, Shared, Volume
+from sloth.api import ANYWHERE, CLUSTER_TAG, CloudPlan, ServerPlan, Shared, Volume, number, user_data
 
-ANYWHERE = ("0.0.0.0/0", "::/0")
 _PORTS = "1-65535"
 
 
@@ -27,25 +26,18 @@ def tags(plan: CloudPlan, node: str, shared: Shared) -> list[Any]:
 
 def network(plan: CloudPlan) -> Shared:
     """What all Droplets share."""
-    text, region = f"{CLUSTER_TAG}={plan.cluster}", _region(plan)  # a VPC has a description and no tags
-    vpc = do.Vpc(
-        "network", name=plan.named("network"), region=region, ip_range=plan.network, description=text,
-        opts=_options(plan, "network"),
-    )  # fmt: skip
+    text, region = f"{CLUSTER_TAG}={plan.cluster}", plan.location  # a VPC has a description and no tags
+    vpc = do.Vpc(**plan.called("network"), region=region, ip_range=plan.network, description=text)
     # The firewall follows the tag, so a Droplet is behind it from its first second, whichever stack makes it.
-    mark = do.Tag("tag", name=tag(CLUSTER_TAG, plan.cluster), opts=_options(plan, "tag"))
-    wall = do.Firewall(
-        "firewall", name=plan.named("firewall"), tags=[mark.name], inbound_rules=_inbound(plan, mark.name),
-        outbound_rules=[_outbound("tcp", _PORTS), _outbound("udp", _PORTS), _outbound("icmp")], opts=_options(plan, "firewall"),
-    )  # fmt: skip
-    key = do.SshKey("ssh-key", name=plan.named("ssh-key"), public_key=plan.ssh_public_key, opts=_options(plan, "ssh-key"))
+    mark = do.Tag("tag", name=tag(CLUSTER_TAG, plan.cluster))
+    out = [_outbound("tcp", _PORTS), _outbound("udp", _PORTS), _outbound("icmp")]
+    wall = do.Firewall(**plan.called("firewall"), tags=[mark.name], inbound_rules=_inbound(plan, mark.name), outbound_rules=out)
+    key = do.SshKey(**plan.called("ssh-key"), public_key=plan.ssh_public_key)
     shared = {"network": vpc.id, "tag": mark.name, "key": key.fingerprint, "firewall": wall.id}
     if plan.private:
         way = do.VpcNatGatewayVpcArgs(vpc_uuid=vpc.id, default_gateway=True)
-        shared["gateway"] = do.VpcNatGateway(
-            "gateway", name=plan.named("gateway"), region=region, type="PUBLIC", size=1, vpcs=[way],
-            opts=_options(plan, "gateway"),
-        ).id  # fmt: skip
+        gateway = do.VpcNatGateway(**plan.called("gateway"), region=region, type="PUBLIC", size=1, vpcs=[way])
+        shared["gateway"] = gateway.id
     return shared
 
 
@@ -55,50 +47,44 @@ def server(plan: CloudPlan, server: ServerPlan, shared: Shared) -> Mapping[str, 
     first = [shared[name] for name in ("network", "firewall", *(() if server.public else ("gateway",)))]
     place = pulumi.Output.all(*first).apply(lambda ids: str(ids[0]))
     made = do.Droplet(
-        server.name,
-        name=plan.named(server.name),
+        **plan.called(server.name),
         region=server.location,
         size=server.size,
         image=server.image,
         vpc_uuid=place,
         public_networking=server.public,
         ssh_keys=[shared["key"]],
-        user_data=pulumi.Output.secret(server.user_data.reveal()),
+        user_data=user_data(server),
         volume_ids=[_volume(plan, server, shared, volume) for volume in server.volumes],
         droplet_agent=False,  # it serves the panel's console over an SSH port that the firewall closes
         tags=tags(plan, server.name, shared),
         # Each of these would replace the Droplet when it changes; sloth replaces only nodes that it is told to.
-        opts=_options(server, server.name, ignore_changes=["image", "user_data", "ssh_keys", "region", "droplet_agent"]),
+        opts=pulumi.ResourceOptions(ignore_changes=["image", "user_data", "ssh_keys", "region", "droplet_agent"]),
     )
     address = made.ipv4_address if server.public else ""
     return {"id": made.id, "address": address, "private_address": made.ipv4_address_private}
 
 
 def _volume(plan: CloudPlan, server: ServerPlan, shared: Shared, volume: Volume) -> Any:
-    disk = f"{server.name}-{volume.name}"
-    return do.Volume(
-        disk, name=plan.named(disk), region=server.location, size=volume.size, tags=tags(plan, server.name, shared),
-        opts=_options(server, disk),
-    ).id  # fmt: skip
+    called, marks = plan.called(f"{server.name}-{volume.name}"), tags(plan, server.name, shared)
+    return do.Volume(**called, region=server.location, size=volume.size, tags=marks).id
 
 
 def balancer(plan: CloudPlan, shared: Shared, servers: Mapping[str, Mapping[str, Any]]) -> Any:
     """TCP 6443 over the private network; the balancer filters by itself, and Droplets let in this balancer only."""
     made = do.LoadBalancer(
-        "balancer",
-        name=plan.named("balancer"),
-        region=_region(plan),
+        **plan.called("balancer"),
+        region=plan.location,
         vpc_uuid=shared["network"],
-        droplet_ids=[pulumi.Output.from_input(item["id"]).apply(int) for item in servers.values()],
+        droplet_ids=[number(item["id"]) for item in servers.values()],
         forwarding_rules=[
             do.LoadBalancerForwardingRuleArgs(entry_protocol="tcp", entry_port=6443, target_protocol="tcp", target_port=6443)
         ],
         healthcheck=do.LoadBalancerHealthcheckArgs(protocol="tcp", port=6443),
         firewall=_fence(plan),
-        opts=_options(plan, "balancer"),
     )
-    hole, name = _inbound_rule("tcp", "6443", source_load_balancer_uids=[made.id]), "balancer-firewall"
-    do.Firewall(name, name=plan.named(name), tags=[shared["tag"]], inbound_rules=[hole], opts=_options(plan, name))
+    hole = _inbound_rule("tcp", "6443", source_load_balancer_uids=[made.id])
+    do.Firewall(**plan.called("balancer-firewall"), tags=[shared["tag"]], inbound_rules=[hole])
     return made.ip
 
 
@@ -110,15 +96,14 @@ def _fence(plan: CloudPlan) -> do.LoadBalancerFirewallArgs:
 
 def _inbound(plan: CloudPlan, mark: Any) -> list[do.FirewallInboundRuleArgs]:
     """What may come in, on the public and on the private interface; the rest is refused."""
-    return [
-        # From anywhere: nodes at other clouds have addresses that nobody knows yet. WireGuard answers nobody without a known key.
-        _inbound_rule("udp", str(plan.mesh_port), source_addresses=[*ANYWHERE]),
-        _inbound_rule("icmp", None, source_addresses=[*ANYWHERE]),
-        *([_inbound_rule("tcp", "22", source_addresses=[*plan.access_ssh])] if plan.access_ssh else []),
-        # Private Droplets are reached through a public one.
-        *([_inbound_rule("tcp", "22", source_tags=[mark])] if plan.private else []),
-        *([_inbound_rule("tcp", "6443", source_addresses=[*plan.access_api])] if plan.access_api else []),
-    ]
+    rules = {
+        door.name: _inbound_rule(door.protocol, str(door.port) if door.port else None, source_addresses=[*door.sources])
+        for door in plan.doors()
+    }
+    if plan.private:  # private Droplets are reached through a public one
+        rules["jump"] = _inbound_rule("tcp", "22", source_tags=[mark])
+    order = ("mesh", "icmp", "ssh", "jump", "api")
+    return [rules[name] for name in order if name in rules]
 
 
 def _inbound_rule(protocol: str, ports: str | None, **sources: Any) -> do.FirewallInboundRuleArgs:
@@ -127,13 +112,3 @@ def _inbound_rule(protocol: str, ports: str | None, **sources: Any) -> do.Firewa
 
 def _outbound(protocol: str, ports: str | None = None) -> do.FirewallOutboundRuleArgs:
     return do.FirewallOutboundRuleArgs(protocol=protocol, port_range=ports, destination_addresses=[*ANYWHERE])
-
-
-def _region(plan: CloudPlan) -> str:
-    """The one region (`check` saw that it is one); a stack without servers knows it from the options."""
-    given = plan.options.get("location") or ("",)
-    return plan.servers[0].location if plan.servers else given if isinstance(given, str) else given[0]
-
-
-def _options(owner: CloudPlan | ServerPlan, name: str, **more: Any) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions(import_=owner.adopt.get(name), **more)

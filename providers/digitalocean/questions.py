@@ -6,19 +6,17 @@ balancers from the account's projects, the rest by name. What only the tag's cou
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any
 
 import pulumi_digitalocean as do
 
-from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Quota, Size, Wanted
+from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Quota, Size, Wanted, one, reached
 
 from .program import tag
 
 # What the engine's plugin says where nothing has that name or id (terraform-provider-digitalocean, its data sources).
-_NOTHING = re.compile(r"\bno \w[\w ]* found with name|gateway by name: <nil>|\b404\b", re.IGNORECASE)
+_NOTHING = r"\bno \w[\w ]* found with name|gateway by name: <nil>|\b404\b"
 _TOKENS = {
     "server": "digitalocean:index/droplet:Droplet",
     "network": "digitalocean:index/vpc:Vpc",
@@ -34,8 +32,8 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
     """All kinds. Raises what the engine raises when a question fails."""
     mark = tag(CLUSTER_TAG, spec.name)
     droplets = do.get_droplets(filters=[do.GetDropletsFilterArgs(key="tags", values=[mark])]).droplets
-    vpc = _ask(do.get_vpc, name=f"{spec.name}-network")
-    gateway = _ask(do.get_vpc_nat_gateway, name=f"{spec.name}-gateway")
+    vpc = one(_NOTHING, do.get_vpc, name=f"{spec.name}-network")
+    gateway = one(_NOTHING, do.get_vpc_nat_gateway, name=f"{spec.name}-gateway")
     keys = do.get_ssh_keys(filters=[do.GetSshKeysFilterArgs(key="name", values=[f"{spec.name}-ssh-key"])]).ssh_keys
     known = do.get_tags(filters=[do.GetTagsFilterArgs(key="name", values=[mark])]).tags
     return [
@@ -49,26 +47,15 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
     ]
 
 
-def _ask(question: Callable[..., Any], **about: Any) -> Any:
-    """The answer; None where there is no such thing."""
-    try:
-        return question(**about)
-    except Exception as error:
-        if _NOTHING.search(str(error)):
-            return None
-        raise
-
-
 def _found(kind: Any, item: Any, **more: Any) -> Found:
     return Found(kind=kind, id=str(item.id), name=item.name, token=_TOKENS[kind], **more)
 
 
 def _servers(cloud: Cloud, droplets: Any) -> Iterator[Found]:
-    machines = [_machine(cloud, item) for item in droplets]
-    jump = next((machine for machine, item in zip(machines, droplets, strict=True) if item.ipv4_address), None)
-    for machine, item in zip(machines, droplets, strict=True):
-        reached = machine if item.ipv4_address else replace(machine, jump=jump)
-        yield _found("server", item, node=machine.name, machine=reached if machine.name else None)
+    machines = reached({item.id: _machine(cloud, item) for item in droplets})
+    for item in droplets:
+        node = machines[item.id].name
+        yield _found("server", item, node=node, machine=machines[item.id] if node else None)
 
 
 def _node(item: Any) -> str:
@@ -76,25 +63,28 @@ def _node(item: Any) -> str:
 
 
 def _machine(cloud: Cloud, item: Any) -> Machine:
-    return Machine(
-        name=_node(item),
-        id=str(item.id),
-        address=item.ipv4_address or item.ipv4_address_private,
-        user=cloud.user,
-        private_address=item.ipv4_address_private,
-        network=f"digitalocean/{item.vpc_uuid}",
+    return cloud.machine(
+        _node(item),
+        str(item.id),
+        address=item.ipv4_address,
+        private=item.ipv4_address_private,
+        network=item.vpc_uuid,
         running=item.status in ("active", "new"),
-        labels={  # a region has no zones that one could choose
-            "topology.kubernetes.io/region": item.region,
-            "topology.kubernetes.io/zone": item.region,
-            "sloth.dev/provider": cloud.name,
-        },
+        region=item.region,
     )
 
 
 def _volumes(cloud: Cloud, spec: ClusterSpec, tagged: int, droplets: Any) -> list[Found]:
-    names = _names(cloud, spec) if tagged else ()
-    named = [_found("volume", item, node=node) for node, about in names if (item := _ask(do.get_volume, **about))]
+    about = {
+        (f"{spec.name}-{disk}", region): node
+        for pool, node, disk in (cloud.disks(spec) if tagged else ())
+        for region in cloud.choices(spec, pool, "location")
+    }
+    named = [
+        _found("volume", item, node=node)
+        for (name, region), node in about.items()
+        if (item := one(_NOTHING, do.get_volume, name=name, region=region))
+    ]
     known = {item.id for item in named}
     held = [(disk, item) for item in droplets for disk in item.volume_ids or () if disk not in known]
     attached = [
@@ -106,25 +96,16 @@ def _volumes(cloud: Cloud, spec: ClusterSpec, tagged: int, droplets: Any) -> lis
     return [*named, *attached, *([more] if rest > 0 else [])]
 
 
-def _names(cloud: Cloud, spec: ClusterSpec) -> Iterator[tuple[str, dict[str, str]]]:
-    """Node, and name and region of each volume that the spec asks for."""
-    for pool in (pool for pool in spec.pools if pool.provider == cloud.name):
-        for volume in pool.options.get("volumes") or ():
-            for node in (f"{pool.name}-{ordinal}" for ordinal in range(1, pool.count + 1)):
-                for region in cloud.choices(spec, pool, "location"):
-                    yield node, {"name": f"{spec.name}-{node}-{volume['name']}", "region": region}
-
-
 def _balancers(spec: ClusterSpec, vpc: Any) -> Iterator[Any]:
     """Every balancer in the cluster's network is the cluster's, whoever made it: sloth, or a cloud controller inside."""
     texts = [text for project in do.get_projects().projects for text in project.resources or ()]
     for text in sorted(text for text in texts if text.startswith("do:loadbalancer:")):
-        item = _ask(do.get_load_balancer, id=text.rsplit(":", 1)[1])
+        item = one(_NOTHING, do.get_load_balancer, id=text.rsplit(":", 1)[1])
         if item and (item.name == f"{spec.name}-balancer" or (vpc and item.vpc_uuid == vpc.id)):
             yield item
 
 
-def catalogue(wanted: Wanted) -> Catalogue:
+def catalogue(cloud: Cloud, spec: ClusterSpec, wanted: Wanted) -> Catalogue:
     """Regions and sizes that can be had now; prices are in US dollars and the same in all regions."""
     account, sizes = do.get_account(), do.get_sizes().sizes
     return Catalogue(

@@ -7,11 +7,6 @@ from collections.abc import Mapping, Sequence
 from sloth.api import Abilities, Cloud, ClusterSpec, ConfigError, Credential, Sdk, Secret, SlothError
 
 
-def region_of(zone: str) -> str:
-    """`europe-west3-a` -> `europe-west3`."""
-    return zone.rpartition("-")[0]
-
-
 class Gcp(Cloud):
     """Google Cloud: one VPC with one subnet in one region; a location is a zone of it."""
 
@@ -39,14 +34,14 @@ class Gcp(Cloud):
         (r"Error 404|notFound|was not found", "not-found", ""),
     )
 
-    def span(self, location: str) -> str:
-        """A subnet is in one region."""
-        return region_of(location)
+    def region(self, location: str) -> str:
+        """A subnet is in one region: `europe-west3-a` -> `europe-west3`."""
+        return location.rpartition("-")[0]
 
     def environment(self, spec: ClusterSpec) -> Mapping[str, Secret | str]:
         """A service account's key, the project and the region. Raises CredentialsError."""
         places = self.places(spec)
-        return {**super().environment(spec), **({"GOOGLE_REGION": region_of(places[0])} if places else {})}
+        return {**super().environment(spec), **({"GOOGLE_REGION": self.region(places[0])} if places else {})}
 
     def check(self, spec: ClusterSpec) -> Sequence[SlothError]:
         """Images have cloud-init."""

@@ -11,7 +11,7 @@ from pulumi_gcp import compute
 
 from sloth.api import CLUSTER_TAG, CloudPlan, ServerPlan, Shared, user_data
 
-from . import region_of
+from . import PLUGIN
 
 _PROBERS = ["35.191.0.0/16", "209.85.152.0/22", "209.85.204.0/22"]  # health checks of passthrough balancers, says Google
 _SPOT = {
@@ -128,7 +128,7 @@ def _tag(plan: CloudPlan) -> dict[str, Any]:
 
 
 def _region(plan: CloudPlan) -> Any:
-    return region_of(plan.location) or None  # None = the one that the engine's plugin has from its environment
+    return PLUGIN.region(plan.location) or None  # None = the one that the engine's plugin has from its environment
 
 
 def _allow(plan: CloudPlan, part: str, net: Any, port: int, sources: list[str], *, protocol: str = "tcp") -> None:

@@ -7,9 +7,7 @@ from typing import Any
 
 from pulumi_gcp import cloudasset, compute, organizations
 
-from sloth.api import CLUSTER_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Size, Wanted, reached, together
-
-from . import region_of
+from sloth.api import CLUSTER_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Size, Wanted, answers, reached
 
 _KINDS: dict[str, tuple[Any, str, str]] = {  # collection in a path -> kind, type token, function
     "instances": ("server", "instance:Instance", "get_instance"),
@@ -38,7 +36,7 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
     types = [f"compute.googleapis.com/{kind}" for kind in _TYPES]
     hits = cloudasset.get_search_all_resources(scope=f"projects/{project}", query=label, asset_types=types).results
     nodes = {_path(hit.name): (hit.labels or {}).get("sloth-node", "") for hit in hits}
-    for region in dict.fromkeys(map(region_of, cloud.places(spec))):
+    for region in dict.fromkeys(map(cloud.region, cloud.places(spec))):
         for item in compute.get_addresses(region=region, filter=label).addresses:
             node, zone = item.labels.get("sloth-node", ""), item.labels.get("sloth-zone")
             nodes[_path(item.self_link)] = node
@@ -48,8 +46,8 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
             nodes.setdefault(f"projects/{project}/{place}/{collection}/{spec.name}-{part}", "")
     for path in [path for path in nodes if "/instances/" in path]:
         nodes.pop(path.replace("/instances/", "/disks/"), None)  # a boot disk comes and goes with its machine
-    answers = together([_question(path, spec.name) for path in nodes], _ABSENT)
-    there = {path: item for path, item in zip(nodes, answers, strict=True) if item is not None and _ours(item, spec.name)}
+    told = answers({path: _question(path, spec.name) for path in nodes}, _ABSENT)
+    there = {path: item for path, item in told.items() if _ours(item, spec.name)}
     machines = {path: _machine(cloud, nodes[path], path, item) for path, item in there.items() if "/instances/" in path}
     ways = reached(machines)
     return [_found(path, nodes[path], ways.get(path)) for path in there]
@@ -58,19 +56,19 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
 def catalogue(cloud: Cloud, spec: ClusterSpec, wanted: Wanted) -> Catalogue:
     """Zones of the regions in question, all machine types of the zones in question, images. No prices, no quotas."""
     regions = frozenset(compute.get_regions().names)
-    near = sorted({region_of(zone) for zone in wanted.locations} & regions)
-    lists = together([partial(compute.get_zones, region=region) for region in near])
-    zones = {zone for found in lists for zone in found.names}
-    asked = sorted(zones & set(wanted.locations))
+    near = sorted({cloud.region(zone) for zone in wanted.locations} & regions)
+    lists = answers({region: partial(compute.get_zones, region=region) for region in near})
+    zones = {zone for found in lists.values() for zone in found.names}
+    types = {zone: partial(compute.get_machine_types, zone=zone) for zone in sorted(zones & set(wanted.locations))}
     sizes: dict[str, Size] = {}
-    for zone, found in zip(asked, together([partial(compute.get_machine_types, zone=zone) for zone in asked]), strict=True):
+    for zone, found in answers(types).items():
         for item in found.machine_types:
             places = sizes[item.name].locations if item.name in sizes else frozenset[str]()
             sizes[item.name] = _size(item, places | {zone})
     names = sorted({*_IMAGES, *wanted.images})
-    images = zip(names, together([_image(_IMAGES.get(name, name)) for name in names], _ABSENT), strict=True)
-    found_images = {name: _path(item.self_link) for name, item in images if item is not None}
-    return Catalogue(locations=frozenset(zones) or regions, sizes=sizes or None, images=found_images)
+    told = answers({name: _image(_IMAGES.get(name, name)) for name in names}, _ABSENT)
+    images = {name: _path(item.self_link) for name, item in told.items()}
+    return Catalogue(locations=frozenset(zones) or regions, sizes=sizes or None, images=images)
 
 
 def _machine(cloud: Cloud, node: str, path: str, item: Any) -> Machine:
@@ -82,7 +80,7 @@ def _machine(cloud: Cloud, node: str, path: str, item: Any) -> Machine:
         private=interface.network_ip,
         network=_path(interface.network),
         running=item.current_status in ("RUNNING", "STAGING", "PROVISIONING"),
-        region=region_of(zone),
+        region=cloud.region(zone),
         zone=zone,
     )
 

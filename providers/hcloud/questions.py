@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi_hcloud as hcloud
 
-from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Found, Machine, Size, Wanted
+from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Size, Wanted
 
 from .program import LABELS
 
@@ -14,13 +14,13 @@ _CLUSTER, _NODE = LABELS[CLUSTER_TAG], LABELS[NODE_TAG]
 _FREE = ("network", "firewall", "ssh key", "placement group")
 
 
-def survey(cluster: str, user: str) -> list[Found]:
+def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
     """All kinds, one question each. What Kubernetes' controllers made carries no label of ours, but hangs on our servers."""
-    ours = f"{_CLUSTER}={cluster}"
+    ours = f"{_CLUSTER}={spec.name}"
     servers = hcloud.get_servers(with_selector=ours).servers
     ids = {int(server.id) for server in servers}
-    balancers = [item for item in hcloud.get_load_balancers().load_balancers if _is_ours(item, cluster) or _targets(item) & ids]
-    volumes = [item for item in hcloud.get_volumes().volumes if _is_ours(item, cluster) or item.server_id in ids]
+    balancers = [item for item in hcloud.get_load_balancers().load_balancers if _is_ours(item, spec.name) or _targets(item) & ids]
+    volumes = [item for item in hcloud.get_volumes().volumes if _is_ours(item, spec.name) or item.server_id in ids]
     others: dict[Any, tuple[str, list[Any]]] = {
         "load balancer": ("loadBalancer:LoadBalancer", balancers),
         "volume": ("volume:Volume", volumes),
@@ -31,7 +31,7 @@ def survey(cluster: str, user: str) -> list[Found]:
         "placement group": ("placementGroup:PlacementGroup", hcloud.get_placement_groups(with_selector=ours).placement_groups),
     }
     return [
-        *(_found("server", "server:Server", item, _machine(item, user)) for item in servers),
+        *(_found("server", "server:Server", item, _machine(cloud, item)) for item in servers),
         *(_found(kind, token, item) for kind, (token, items) in others.items() for item in items),
     ]
 
@@ -51,18 +51,20 @@ def _targets(balancer: Any) -> set[int]:
     return {int(target.server_id) for target in balancer.targets or () if target.server_id}
 
 
-def _machine(item: Any, user: str) -> Machine:
+def _machine(cloud: Cloud, item: Any) -> Machine:
     place = next(iter(item.networks or ()), None)
-    # Hetzner does not tell its data centres apart any more: a location is both region and zone.
-    labels = {f"topology.kubernetes.io/{level}": item.location for level in ("region", "zone")}
-    return Machine(
-        name=(item.labels or {}).get(_NODE, ""), id=str(item.id), address=item.ipv4_address, user=user,
-        private_address=place.ip if place else "", network=f"hcloud/{int(place.network_id)}" if place else "",
-        running=item.status in ("running", "initializing", "starting"), labels={**labels, "sloth.dev/provider": "hcloud"},
-    )  # fmt: skip
+    return cloud.machine(
+        (item.labels or {}).get(_NODE, ""),
+        str(item.id),
+        address=item.ipv4_address,
+        private=place.ip if place else "",
+        network=int(place.network_id) if place else "",
+        running=item.status in ("running", "initializing", "starting"),
+        region=item.location,  # Hetzner does not tell its data centres apart any more: a location is both region and zone
+    )
 
 
-def catalogue(wanted: Wanted) -> Catalogue:
+def catalogue(cloud: Cloud, spec: ClusterSpec, wanted: Wanted) -> Catalogue:
     """All locations and server types; Hetzner's functions tell no prices and no limits."""
     sizes = {item.name: _size(item) for item in hcloud.get_server_types().server_types}
     # An image's name has one id per architecture.

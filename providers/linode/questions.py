@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi_linode as linode
 
-from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Size, Wanted
+from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Cloud, ClusterSpec, Found, Size, Wanted
 
 from .program import fit, public, tag
 
@@ -52,10 +52,7 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
 
 def _names(cloud: Cloud, spec: ClusterSpec) -> dict[str, str]:
     """Label -> the name that it stands for, of what the spec makes: labels of long names are cut."""
-    parts = ["firewall", "balancer", "balancer-firewall", "placement"]
-    for pool in (pool for pool in spec.pools if pool.provider == cloud.name):
-        nodes = [f"{pool.name}-{ordinal}" for ordinal in range(1, pool.count + 1)]
-        parts += [f"{node}-{volume['name']}" for node in nodes for volume in pool.options.get("volumes") or ()]
+    parts = ["firewall", "balancer", "balancer-firewall", "placement", *(disk for _, _, disk in cloud.disks(spec))]
     return {fit(f"{spec.name}-{part}"): f"{spec.name}-{part}" for part in parts}
 
 
@@ -75,24 +72,19 @@ def _node(tags: Iterable[str] | None) -> str:
 def _server(cloud: Cloud, item: Any) -> Found:
     inside = [one for config in item.configs or () for one in config.interfaces or () if one.purpose == "vpc"]
     name = _node(item.tags)
-    machine = Machine(
-        name=name,
-        id=str(item.id),
+    machine = cloud.machine(
+        name,
+        str(item.id),
         address=public(item.ipv4s),
-        user=cloud.user,
-        private_address=inside[0].ipv4.vpc if inside else "",
-        network=f"linode/{int(inside[0].vpc_id)}" if inside else "",
+        private=inside[0].ipv4.vpc if inside else "",
+        network=int(inside[0].vpc_id) if inside else "",
         running=item.status in ("running", "provisioning", "booting", "rebooting"),
-        labels={  # a region has no zones that one could choose
-            "topology.kubernetes.io/region": item.region,
-            "topology.kubernetes.io/zone": item.region,
-            "sloth.dev/provider": cloud.name,
-        },
+        region=item.region,
     )
     return _found("server", item, machine=machine if name else None)
 
 
-def catalogue(wanted: Wanted) -> Catalogue:
+def catalogue(cloud: Cloud, spec: ClusterSpec, wanted: Wanted) -> Catalogue:
     """Regions with all that sloth needs; prices in US dollars, some regions have their own. Linode tells no limits."""
     regions = {item.id: {*item.capabilities} for item in linode.get_regions().regions if item.status == "ok"}
     fit_ones = {name: abilities for name, abilities in regions.items() if abilities >= _NEEDED}

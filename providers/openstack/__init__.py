@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-from sloth.api import Abilities, Catalogue, Cloud, CloudPlan, ClusterSpec, Found, Sdk, Secret, ServerPlan, Shared, Wanted
-
-from .credentials import environment
+from sloth.api import Abilities, Cloud, Credential, Sdk
 
 
 class OpenStack(Cloud):
@@ -19,6 +12,24 @@ class OpenStack(Cloud):
     sdk = Sdk(module="pulumi_openstack", plugin="openstack", extra="openstack")
     abilities = Abilities(balancer=True, volumes=True, private=True, several_locations=True)
     example = {"size": "m1.medium", "location": "nova"}  # a location is an availability zone
+    default_network = "10.180.0.0/16"
+    credentials = (
+        Credential("OS_CLOUD", "cloud", "Entry of clouds.yaml", secret=False, ways=("cloud",)),
+        Credential("OS_AUTH_URL", "authUrl", "URL of Keystone", secret=False, ways=("application", "user")),
+        # An application credential is bound to its project already.
+        Credential("OS_APPLICATION_CREDENTIAL_ID", "credential", "Its id", secret=False, ways=("application",)),
+        Credential(
+            "OS_APPLICATION_CREDENTIAL_SECRET", "credentialSecret", "Secret of the application credential", ways=("application",)
+        ),
+        Credential("OS_USERNAME", "user", "Login name", secret=False, ways=("user",)),
+        Credential("OS_PASSWORD", "password", "Password of the user", ways=("user",)),
+        Credential("OS_PROJECT_NAME", "project", "Project of the user", secret=False, ways=("user",)),
+        Credential("OS_USER_DOMAIN_NAME", "domain", "Domain of the user", secret=False, needed=False, ways=("user",)),
+        Credential("OS_PROJECT_DOMAIN_NAME", "domain", "Domain of the project", secret=False, needed=False, ways=("user",)),
+        Credential("OS_REGION_NAME", "region", "Region", secret=False, needed=False),
+    )
+    credentials_hint = "source the openrc file of the project, or name an entry of clouds.yaml: export OS_CLOUD=…"
+    one_way_in = True  # Keystone refuses a mix
     faults = (
         (r"requires authentication|invalid user name or password|application credential", "credentials",
          "openstack token issue says what Keystone thinks of the credentials"),
@@ -32,45 +43,6 @@ class OpenStack(Cloud):
         (r"no results|not find|no [\w ]+ found|\b404\b", "not-found", "sloth providers show openstack"),
         (r"\b409\b|already exists", "conflict", "something of another hand has that name: openstack server list"),
     )  # fmt: skip
-
-    def own_fields(self) -> Mapping[str, Any]:
-        """Credentials, external network, disks."""
-        fields: dict[str, Any] = json.loads(Path(__file__).with_name("options.json").read_text(encoding="utf-8"))
-        return fields
-
-    def environment(self, spec: ClusterSpec) -> Mapping[str, Secret | str]:
-        """The OS_ variables. Raises CredentialsError naming all that is missing."""
-        return environment(self.options(spec))
-
-    def network(self, plan: CloudPlan) -> Shared:
-        """Network, subnet, router, firewall, key pair, and the server group of the control plane."""
-        from .program import network
-
-        return network(plan)
-
-    def server(self, plan: CloudPlan, server: ServerPlan, shared: Shared) -> Mapping[str, Any]:
-        """One server with port, public address and volumes."""
-        from .program import server as declare
-
-        return declare(plan, server, shared)
-
-    def balancer(self, plan: CloudPlan, shared: Shared, servers: Mapping[str, Mapping[str, Any]]) -> Any:
-        """A load balancer of Octavia with a public address."""
-        from .program import balancer
-
-        return balancer(plan, shared, servers)
-
-    def survey(self, spec: ClusterSpec) -> Sequence[Found]:
-        """Servers by their ports' tag, the rest by tag or name."""
-        from .questions import survey
-
-        return survey(spec, self.user)
-
-    def catalogue(self, spec: ClusterSpec, wanted: Wanted) -> Catalogue:
-        """Zones, flavors, images and limits of the project."""
-        from .questions import catalogue
-
-        return catalogue(wanted, self.options(spec).get("externalNetwork"))
 
 
 PLUGIN = OpenStack()

@@ -10,9 +10,8 @@ from typing import Any
 import pulumi
 from pulumi_openstack import blockstorage, compute, loadbalancer, networking
 
-from sloth.api import CloudPlan, ServerPlan, Shared
+from sloth.api import CloudPlan, ServerPlan, Shared, user_data
 
-ANYWHERE = ("0.0.0.0/0", "::/0")
 # Each of these counts only when a server is made, and would replace it when it changes.
 ONCE = ["image_id", "block_devices", "user_data", "key_pair", "availability_zone", "scheduler_hints", "networks"]
 _TAG = 60  # characters that the compute service allows in a tag
@@ -32,33 +31,23 @@ def metadata(plan: CloudPlan, node: str) -> dict[str, str]:
 def network(plan: CloudPlan) -> Shared:
     """What all servers share."""
     outside = networking.get_network_output(external=True, name=plan.options.get("externalNetwork"))
-    net = networking.Network("network", name=plan.named("network"), tags=tags(plan), opts=_options(plan, "network"))
+    net = networking.Network(**_named(plan, "network"))
+    servers = plan.options.get("dnsServers")
     subnet = networking.Subnet(
-        "subnet", name=plan.named("subnet"), network_id=net.id, cidr=plan.network, ip_version=4,
-        dns_nameservers=plan.options.get("dnsServers"), tags=tags(plan), opts=_options(plan, "subnet"),
-    )  # fmt: skip
+        **_named(plan, "subnet"), network_id=net.id, cidr=plan.network, ip_version=4, dns_nameservers=servers
+    )
     # The router translates addresses for servers without a public one, and carries the public ones of the others.
-    router = networking.Router(
-        "router", name=plan.named("router"), external_network_id=outside.id, tags=tags(plan), opts=_options(plan, "router")
-    )
-    way = networking.RouterInterface(
-        "router-interface", router_id=router.id, subnet_id=subnet.id, opts=_options(plan, "router-interface")
-    )
+    router = networking.Router(**_named(plan, "router"), external_network_id=outside.id)
+    way = networking.RouterInterface("router-interface", router_id=router.id, subnet_id=subnet.id)
     # Key pairs are unique by name, so a new key needs the old one gone first. Servers get the name as a plain text: were it the
     # key's output, the engine would take that for a reason to replace them all. They wait for it through the firewall.
-    key = compute.Keypair(
-        "ssh-key", name=plan.named("ssh-key"), public_key=plan.ssh_public_key,
-        opts=_options(plan, "ssh-key", delete_before_replace=True),
-    )  # fmt: skip
+    first = pulumi.ResourceOptions(delete_before_replace=True)
+    key = compute.Keypair(**plan.called("ssh-key"), public_key=plan.ssh_public_key, opts=first)
     # A group lets in only what its rules name, and everything out.
-    group = networking.SecGroup(
-        "firewall", name=plan.named("firewall"), tags=tags(plan), opts=_options(plan, "firewall", depends_on=[key])
-    )
+    group = networking.SecGroup(**_named(plan, "firewall"), opts=pulumi.ResourceOptions(depends_on=[key]))
     for name, rule in _rules(plan).items():
-        networking.SecGroupRule(name, security_group_id=group.id, direction="ingress", **rule, opts=_options(plan, name))
-    apart = compute.ServerGroup(
-        "placement", name=plan.named("placement"), policies="soft-anti-affinity", opts=_options(plan, "placement")
-    )
+        networking.SecGroupRule(name, security_group_id=group.id, direction="ingress", **rule)
+    apart = compute.ServerGroup(**plan.called("placement"), policies="soft-anti-affinity")
     # The subnet as the interface knows it: a public address is refused before the router is there.
     shared = {"network": net.id, "subnet": way.subnet_id, "firewall": group.id, "placement": apart.id, "outside": outside.name}
     return {**shared, "key": plan.named("ssh-key")}
@@ -67,33 +56,31 @@ def network(plan: CloudPlan) -> Shared:
 def server(plan: CloudPlan, server: ServerPlan, shared: Shared) -> Mapping[str, Any]:
     """One server, its port and public address, its volumes."""
     port = networking.Port(
-        f"{server.name}-port", name=plan.named(f"{server.name}-port"), network_id=shared["network"],
-        fixed_ips=[{"subnet_id": shared["subnet"]}], security_group_ids=[shared["firewall"]],
-        tags=tags(plan, server.name), opts=_options(server, f"{server.name}-port"),
-    )  # fmt: skip
+        **_named(plan, f"{server.name}-port", server.name),
+        network_id=shared["network"],
+        fixed_ips=[{"subnet_id": shared["subnet"]}],
+        security_group_ids=[shared["firewall"]],
+    )
+    about = metadata(plan, server.name)
     made = compute.Instance(
-        server.name,
-        name=plan.named(server.name),
+        **_named(plan, server.name, server.name),
         flavor_name=server.size,
         availability_zone=server.location,
         **_boot(plan, server),
-        user_data=pulumi.Output.secret(server.user_data.reveal()),
+        user_data=user_data(server),
         key_pair=shared["key"],
         networks=[{"port": port.id}],
         scheduler_hints=[{"group": shared["placement"]}] if server.role == "control-plane" else None,
-        metadata=metadata(plan, server.name),
-        tags=tags(plan, server.name),
+        metadata=about,
         # A port serves one server at a time, so a node that shall be replaced goes first.
-        opts=_options(server, server.name, ignore_changes=ONCE, delete_before_replace=True),
+        opts=pulumi.ResourceOptions(ignore_changes=ONCE, delete_before_replace=True),
     )
+    kind, pinned = plan.options.get("volumeType"), pulumi.ResourceOptions(ignore_changes=["volume_type"])
     for volume in server.volumes:
-        disk, hold = f"{server.name}-{volume.name}", f"{server.name}-{volume.name}-attachment"
-        held = blockstorage.Volume(
-            disk, name=plan.named(disk), size=volume.size, volume_type=plan.options.get("volumeType"),
-            metadata=metadata(plan, server.name), opts=_options(server, disk, ignore_changes=["volume_type"]),
-        )  # fmt: skip
-        compute.VolumeAttach(hold, instance_id=made.id, volume_id=held.id, opts=_options(server, hold))
-    address = _address(plan, server, server.name, port.id, shared) if server.public else ""
+        disk = f"{server.name}-{volume.name}"
+        held = blockstorage.Volume(**plan.called(disk), size=volume.size, volume_type=kind, metadata=about, opts=pinned)
+        compute.VolumeAttach(f"{disk}-attachment", instance_id=made.id, volume_id=held.id)
+    address = _address(plan, server.name, port.id, shared, server.name) if server.public else ""
     return {"id": made.id, "address": address, "private_address": port.all_fixed_ips[0]}
 
 
@@ -105,47 +92,27 @@ def _boot(plan: CloudPlan, server: ServerPlan) -> dict[str, Any]:
     return {"block_devices": [{**disk, **more, "volume_type": plan.options.get("volumeType")}]}
 
 
-def _address(plan: CloudPlan, owner: CloudPlan | ServerPlan, part: str, port: Any, shared: Shared) -> Any:
-    name, node = f"{part}-address", part if owner is not plan else ""
-    return networking.FloatingIp(
-        name,
-        pool=shared["outside"],
-        port_id=port,
-        description=plan.named(name),
-        tags=tags(plan, node),
-        opts=_options(owner, name),
-    ).address
+def _address(plan: CloudPlan, part: str, port: Any, shared: Shared, node: str = "") -> Any:
+    called = plan.called(f"{part}-address", "description")
+    return networking.FloatingIp(**called, pool=shared["outside"], port_id=port, tags=tags(plan, node)).address
 
 
 def balancer(plan: CloudPlan, shared: Shared, servers: Mapping[str, Mapping[str, Any]]) -> Any:
     """TCP 6443 with a public address."""
-    api, ours = "balancer", tags(plan)
-    made = loadbalancer.LoadBalancer(
-        api, name=plan.named(api), vip_subnet_id=shared["subnet"], tags=ours, opts=_options(plan, api)
-    )  # fmt: skip
+    subnet = shared["subnet"]
+    made = loadbalancer.LoadBalancer(**_named(plan, "balancer"), vip_subnet_id=subnet)
     # An empty list would let in everybody; the address is of IPv4, and the list may hold nothing else.
-    allowed = [cidr for cidr in plan.access_api if ":" not in cidr] or [plan.network]
-    part = f"{api}-listener"
-    listener = loadbalancer.Listener(
-        part, name=plan.named(part), loadbalancer_id=made.id, protocol="TCP", protocol_port=6443, allowed_cidrs=allowed,
-        tags=ours, opts=_options(plan, part),
-    )  # fmt: skip
-    part = f"{api}-pool"
-    pool = loadbalancer.Pool(
-        part, name=plan.named(part), listener_id=listener.id, protocol="TCP", lb_method="ROUND_ROBIN",
-        tags=ours, opts=_options(plan, part),
-    )  # fmt: skip
-    part = f"{api}-monitor"
-    loadbalancer.Monitor(
-        part, name=plan.named(part), pool_id=pool.id, type="TCP", delay=10, timeout=5, max_retries=3, opts=_options(plan, part)
-    )  # fmt: skip
+    allowed = [cidr for door in plan.doors() if door.name == "api" for cidr in door.v4] or [plan.network]
+    port = {"protocol": "TCP", "protocol_port": 6443, "allowed_cidrs": allowed}
+    listener = loadbalancer.Listener(**_named(plan, "balancer-listener"), loadbalancer_id=made.id, **port)
+    spread = {"protocol": "TCP", "lb_method": "ROUND_ROBIN"}
+    pool = loadbalancer.Pool(**_named(plan, "balancer-pool"), listener_id=listener.id, **spread)
+    times = {"delay": 10, "timeout": 5, "max_retries": 3}
+    loadbalancer.Monitor(**plan.called("balancer-monitor"), pool_id=pool.id, type="TCP", **times)
     for node, item in servers.items():
-        part = f"{node}-member"
-        loadbalancer.Member(
-            part, name=plan.named(part), pool_id=pool.id, subnet_id=shared["subnet"], address=item["private_address"],
-            protocol_port=6443, tags=tags(plan, node), opts=_options(plan, part),
-        )  # fmt: skip
-    return _address(plan, plan, api, made.vip_port_id, shared)
+        member = {"subnet_id": subnet, "address": item["private_address"], "protocol_port": 6443}
+        loadbalancer.Member(**_named(plan, f"{node}-member", node), pool_id=pool.id, **member)
+    return _address(plan, "balancer", made.vip_port_id, shared)
 
 
 def _rules(plan: CloudPlan) -> dict[str, dict[str, Any]]:
@@ -159,16 +126,16 @@ def _rules(plan: CloudPlan) -> dict[str, dict[str, Any]]:
         more = {"description": what, "ethertype": f"IPv{source.version}", "remote_ip_prefix": str(source), **ports}
         found[f"firewall-{what}-{str(source).replace(':', '-')}"] = {"protocol": kind, **more}
 
-    for cidr in ANYWHERE:
-        # Nodes at other clouds, and later ones, have addresses that nobody knows yet. WireGuard answers only known keys.
-        rule("mesh", cidr, "udp", plan.mesh_port)
-        rule("icmp", cidr, "icmp")
-    for cidr in (*plan.access_ssh, *((plan.network,) if plan.private else ())):  # private servers: through a public one
-        rule("ssh", cidr, "tcp", 22)
-    for cidr in (*plan.access_api, *((plan.network,) if plan.balance else ())):  # the balancer works from inside the network
-        rule("api", cidr, "tcp", 6443)
+    for door in plan.doors():
+        for cidr in door.sources:
+            rule(door.name, cidr, door.protocol, door.port)
+    if plan.private:  # private servers are reached through a public one
+        rule("ssh", plan.network, "tcp", 22)
+    if plan.balance:  # the balancer works from inside the network
+        rule("api", plan.network, "tcp", 6443)
     return found
 
 
-def _options(owner: CloudPlan | ServerPlan, name: str, **more: Any) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions(import_=owner.adopt.get(name), **more)
+def _named(plan: CloudPlan, part: str, node: str = "") -> dict[str, Any]:
+    """Names and tags of a resource that can carry them."""
+    return {**plan.called(part), "tags": tags(plan, node)}

@@ -10,7 +10,7 @@ from typing import Any
 
 import ediri_vultr as vultr
 
-from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, ClusterSpec, Found, Machine, Size, Wanted
+from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Cloud, ClusterSpec, Found, Size, Wanted, one
 
 # Image names of the spec -> names in Vultr's list of operating systems.
 IMAGES = {
@@ -21,43 +21,33 @@ IMAGES = {
 }
 
 
-def survey(spec: ClusterSpec, user: str) -> list[Found]:
+def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
     """Servers by tag, the rest by the names that sloth gives."""
     servers = vultr.get_instances(filters=[{"name": "tags", "values": [f"{CLUSTER_TAG}:{spec.name}"]}]).instances
-    found = [_server(spec, item, user) for item in servers]
-    return [*found, *_volumes(spec, {item.node for item in found}), *_shared(spec)]
+    found = [_server(cloud, spec, item) for item in servers]
+    return [*found, *_volumes(cloud, spec, {item.node for item in found}), *_shared(spec)]
 
 
-def _server(spec: ClusterSpec, item: Any, user: str) -> Found:
+def _server(cloud: Cloud, spec: ClusterSpec, item: Any) -> Found:
     tags = dict(tag.rpartition(":")[::2] for tag in item.tags)
     node = tags.get(NODE_TAG) or item.label.removeprefix(f"{spec.name}-")
-    machine = Machine(
-        name=node,
-        id=item.id,
+    machine = cloud.machine(
+        node,
+        item.id,
         address=item.main_ip,
-        user=user,
-        private_address=item.internal_ip,
-        network=f"vultr/{item.vpc_ids[0]}" if item.vpc_ids else "",
+        private=item.internal_ip,
+        network=next(iter(item.vpc_ids), ""),
         running=item.power_status == "running",
-        labels={
-            "topology.kubernetes.io/region": item.region,
-            "topology.kubernetes.io/zone": item.region,  # a region of Vultr is one site
-            "sloth.dev/provider": "vultr",
-        },
+        region=item.region,  # a region of Vultr is one site
     )
     return _found("server", item.id, item.label, "instance:Instance", node=node, machine=machine)
 
 
-def _volumes(spec: ClusterSpec, existing: set[str]) -> Iterator[Found]:
-    """Of nodes that exist and of those that the spec wants: a server may be gone and its volume not."""
-    for pool in spec.pools:
-        if pool.provider == "vultr":
-            wanted = {f"{pool.name}-{ordinal}" for ordinal in range(1, pool.count + 1)}
-            nodes = wanted | {node for node in existing if node.rpartition("-")[0] == pool.name}
-            for node, volume in ((node, volume) for node in sorted(nodes) for volume in pool.options.get("volumes", ())):
-                label = f"{spec.name}-{node}-{volume['name']}"
-                if item := _one(vultr.get_block_storage, label=label):
-                    yield _found("volume", item.id, label, "blockStorage:BlockStorage", node=node)
+def _volumes(cloud: Cloud, spec: ClusterSpec, existing: set[str]) -> Iterator[Found]:
+    for _, node, disk in cloud.disks(spec, existing):
+        label = f"{spec.name}-{disk}"
+        if item := _one(vultr.get_block_storage, label=label):
+            yield _found("volume", item.id, label, "blockStorage:BlockStorage", node=node)
 
 
 def _shared(spec: ClusterSpec) -> Iterator[Found]:
@@ -76,7 +66,7 @@ def _found(kind: Any, id_: str, name: str, token: str, **more: Any) -> Found:
     return Found(kind=kind, id=id_, name=name, token=f"vultr:index/{token}", **more)
 
 
-def catalogue(wanted: Wanted) -> Catalogue:
+def catalogue(cloud: Cloud, spec: ClusterSpec, wanted: Wanted) -> Catalogue:
     """The regions, plans and operating systems that the spec names, as far as they exist."""
     plans = {name: plan for name in wanted.sizes if (plan := _one(vultr.get_plan, id=name))}
     systems = {name: found for name in wanted.images if (found := _system(name))}
@@ -100,9 +90,5 @@ def _system(name: str) -> Any:
 
 def _one(function: Any, **criteria: str) -> Any:
     """The one thing that fits, or None. That there are two, and every other trouble, stays a failure."""
-    try:
-        return function(filters=[{"name": name, "values": [value]} for name, value in criteria.items()])
-    except Exception as error:
-        if "no results were found" in str(error):
-            return None
-        raise
+    filters = [{"name": name, "values": [value]} for name, value in criteria.items()]
+    return one("no results were found", function, filters=filters)

@@ -97,6 +97,11 @@ class ObjectStore:
         with self._explained(path), suppress(FileNotFoundError):
             _interruptibly(lambda: obstore.delete(self._bucket, path))
 
+    def read(self, path: str) -> bytes:
+        """The object's content; b"" where there is none."""
+        found = self.get(path)
+        return found.data if found else b""
+
     def names(self, folder: str) -> list[str]:
         """Names of the objects right below a folder."""
         return sorted(found["path"].rpartition("/")[2] for found in self._list(folder)["objects"])

@@ -34,11 +34,14 @@ def take_down(options: Options, *, yes: bool, summary: Path | None = None) -> Ou
     with summarized(summary, "down") as page:
         data = _take_down(options, page, yes=yes)
         page.lines = down_lines(data)
-    return Outcome("Down", data=data, text=f"{data['cluster']}: {len(data['deleted'])} deleted, 0 left")
+    what = "billable resources " if data["billed"] else ""
+    return Outcome("Down", data=data, text=f"{data['cluster']}: {len(data['deleted'])} deleted, 0 {what}left")
 
 
 def _take_down(options: Options, page: Page, *, yes: bool) -> dict[str, Any]:
+    from sloth import registry
     from sloth.app import known_spec, type_name
+    from sloth.contracts.cloud import Cloud
     from sloth.desk import desk
     from sloth.flows.down import phases
 
@@ -59,4 +62,5 @@ def _take_down(options: Options, page: Page, *, yes: bool) -> dict[str, Any]:
         existing = any(pool.hosts for pool in spec.pools)
         here.run(phases(here.tools, existing=existing), here.cluster(as_recorded=True))
         here.forget()
-    return {"cluster": spec.name, "deleted": going, "left": []}
+        billed = any(isinstance(registry.provider(name), Cloud) for name in {pool.provider for pool in spec.pools})
+    return {"cluster": spec.name, "deleted": going, "left": [], "billed": billed}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -127,19 +127,28 @@ def describe(plugin: Provider) -> dict[str, Any]:
     }
     own = sorted(own_pool_fields(document, plugin.name) - impossible)
     fields = [_field(name, resolve(document, node)) for name, node in options.items()]
-    given = plugin.credentials if isinstance(plugin, Cloud) else ()
     return {
         **summary(plugin),
-        "credentials": [{"name": name, "description": text} for name, text in given]
-        + [
-            {"name": f"spec.providers.{plugin.name}.{each['name']}", "description": each["description"]}
-            for each in fields
-            if each["type"] == "secret"
-        ],
+        "credentials": list(_credentials(plugin, fields)),
         "options": fields,
         "pool_options": [_field(name, resolve(document, pool[name])) for name in own],
         "example": _example(plugin) if isinstance(plugin, Cloud) else "",
     }
+
+
+def _credentials(plugin: Provider, fields: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A cloud's own list; of other providers the options that refer to secrets."""
+    from sloth.contracts.cloud import Cloud
+
+    for each in plugin.credentials if isinstance(plugin, Cloud) else ():
+        field = f"spec.providers.{plugin.name}.{each.option}" if each.option else ""
+        ways = f"to log in by {' or '.join(each.ways)}" if each.ways else ""
+        notes = (each.what, f"or {field}" if field else "", ways, "" if each.needed else "not always needed")
+        yield {"name": each.variable, "field": field, "needed": each.needed, "description": "; ".join(filter(None, notes))}
+    if not isinstance(plugin, Cloud):
+        secrets = ((f"spec.providers.{plugin.name}.{each['name']}", each) for each in fields if each["type"] == "secret")
+        for field, each in secrets:
+            yield {"name": field, "field": field, "needed": False, "description": each["description"]}
 
 
 def _field(name: str, node: Mapping[str, Any]) -> dict[str, Any]:

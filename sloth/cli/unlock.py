@@ -14,8 +14,11 @@ def register(app: typer.Typer) -> None:
     @verb(app, "unlock")
     def unlock(options: Options) -> Outcome:
         """Remove the lock of a run that died. Refused while its owner lives."""
-        from sloth.app import cluster_name, state_of
+        from sloth.app import cluster_name, data_root, state_of
+        from sloth.clouds import unlock_engine
 
         name = cluster_name(options)
         state_of(options, name).unlock(force=True)
-        return Outcome("Unlock", data={"cluster": name}, text=f"{name} is unlocked")
+        engines = unlock_engine(name, data_root(options), options.state)
+        text = "\n".join([f"{name} is unlocked", *(f"the engine's lock of {who} was taken away" for who in engines)])
+        return Outcome("Unlock", data={"cluster": name, "engines": engines}, text=text)

@@ -50,6 +50,7 @@ class Cloud(CloudSpec):
     credentials: ClassVar[Sequence[Credential]] = ()
     credentials_hint: ClassVar[str] = ""  # what to do when there are none; by default to export the variables
     one_way_in: ClassVar[bool] = False  # a mix of two ways to log in is refused: what belongs to another is hidden
+    settings: ClassVar[Mapping[str, str]] = {}  # further variables of the engine's plugin
     faults: ClassVar[Sequence[tuple[str, str, str]]] = ()  # (regular expression, kind, hint); sloth.adapters.pulumi.faults
 
     def own_fields(self) -> Mapping[str, Any]:
@@ -62,7 +63,7 @@ class Cloud(CloudSpec):
     def environment(self, spec: ClusterSpec) -> Mapping[str, Secret | str]:
         """Environment of the cloud's engine plugin: credentials, region. Raises CredentialsError naming all that is missing."""
         found = log_in(self.name, self.credentials, self.options(spec), self.credentials_hint)
-        return {**found, **(others(self.credentials, found) if self.one_way_in else {})}
+        return {**self.settings, **found, **(others(self.credentials, found) if self.one_way_in else {})}
 
     def network(self, plan: CloudPlan) -> Shared:
         """Declare what servers share: network, firewall, SSH key, placement group, way out. Program; answers plain ids."""

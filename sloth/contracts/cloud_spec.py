@@ -61,7 +61,7 @@ class CloudSpec(Provider):
         of_pools = (place for pool in self.pools(spec) for place in self.choices(spec, pool, "location"))
         return tuple(dict.fromkeys([*words(self.options(spec).get("location")), *of_pools]))
 
-    def span(self, location: str) -> str:
+    def region(self, location: str) -> str:
         """What one network spans: all locations of a cluster have to be in the same; "" = it spans them all."""
         return "" if self.abilities.several_locations else location
 
@@ -82,9 +82,9 @@ class CloudSpec(Provider):
         return [*problems, *self._of_places(spec), *self._of_network(spec)]
 
     def _of_places(self, spec: ClusterSpec) -> Iterator[ConfigError]:
-        regions = list(dict.fromkeys(map(self.span, self.places(spec))))
+        regions = list(dict.fromkeys(map(self.region, self.places(spec))))
         if len(regions) > 1:
-            first = [place for place in self.places(spec) if self.span(place) == regions[0]]
+            first = [place for place in self.places(spec) if self.region(place) == regions[0]]
             yield ConfigError(
                 "cloud/network-zone",
                 f"{self.name}: {', '.join(sorted(self.places(spec)))} cannot share a private network",

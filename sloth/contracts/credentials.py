@@ -21,7 +21,7 @@ class Credential:
     what: str = ""  # in words, as a sentence without its full stop
     secret: bool = True  # the option is a reference to a secret
     needed: bool = True
-    ways: tuple[str, ...] = ()  # the ways in that it is for; () = all
+    ways: tuple[str, ...] = ()  # the ways in that it is for; () = all. The first thing of one way alone is the sign of that way
     also: tuple[str, ...] = ()  # further variables of the environment in which it may be
 
     def label(self, provider: str) -> str:
@@ -67,10 +67,10 @@ def others(credentials: Iterable[Credential], found: Mapping[str, Any]) -> dict[
 
 
 def _told(credentials: Sequence[Credential], ways: Sequence[str], options: Mapping[str, Any]) -> Iterator[str]:
-    """The ways of which something is there that no other way has."""
-    own = {way: [each for each in credentials if each.needed and each.ways == (way,)] for way in ways}
-    yield from (way for way in ways if any(options.get(each.option) for each in own[way]))
-    yield from (way for way in ways if any(map(_of_environment, own[way])))
+    """The ways whose sign is there: the first thing that no other way needs."""
+    signs = {way: next(each for each in credentials if each.ways == (way,)) for way in ways if way}
+    yield from (way for way, sign in signs.items() if options.get(sign.option))
+    yield from (way for way, sign in signs.items() if _of_environment(sign))
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+Key = TypeVar("Key")
 WIDTH = 16  # questions at once
 
 
@@ -35,6 +36,12 @@ def together(questions: Sequence[Callable[[], Any]], absent: str = "") -> list[A
     with ThreadPoolExecutor(WIDTH) as pool:
         jobs = [pool.submit(copy_context().run, partial(_answer, question, absent)) for question in questions]
     return [job.result() for job in jobs]
+
+
+def answers(questions: Mapping[Key, Callable[[], Any]], absent: str = "") -> dict[Key, Any]:
+    """Answers by the keys of their questions, without those that are absent; in the order of the questions."""
+    found = zip(questions, together([*questions.values()], absent), strict=True)
+    return {key: answer for key, answer in found if answer is not None}
 
 
 def _answer(question: Callable[[], Any], absent: str) -> Any:

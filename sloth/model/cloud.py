@@ -37,7 +37,6 @@ class ServerPlan:
     public: bool = True  # False: private address only
     spot: bool = False
     volumes: tuple[Volume, ...] = ()
-    adopt: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
 ANYWHERE = ("0.0.0.0/0", "::/0")
@@ -80,7 +79,6 @@ class CloudPlan:
     balance: tuple[str, ...] = ()  # names of the servers that an API load balancer shall serve; () = none
     labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)  # `metadata.labels`, copied to every resource
     private: bool = False  # some server of the cluster here has no public address: it needs a way out (NAT)
-    adopt: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
     @property
     def location(self) -> str:

@@ -10,7 +10,7 @@ import yaml
 from sloth import registry
 from sloth.cli.providers import describe, lines, list_providers, show_provider, summary
 from sloth.config.load import from_document
-from sloth.contracts.cloud import Abilities
+from sloth.contracts.cloud import Abilities, Credential
 from sloth.errors import UsageError
 from sloth.model.cloud import Quota
 from sloth.model.options import Options
@@ -80,15 +80,22 @@ def test_what_is_impossible_is_not_offered():
     assert not {"public", "spot"} & fields
 
 
-def test_credentials_that_are_no_option_come_from_the_plugin(monkeypatch):
+def test_credentials_are_the_variables_of_the_plugin_and_the_fields_that_give_them(monkeypatch):
     class Told(ToyCloud):
         abilities = Abilities()
-        credentials = (("TOY_TOKEN", "A token."),)
+        credentials = (
+            Credential("TOY_TOKEN", what="A token"),
+            Credential("TOY_REGION", "region", "A region", secret=False, needed=False, ways=("key", "user")),
+        )
 
     monkeypatch.setattr(registry, "names", lambda _kind: ("toy",))
     monkeypatch.setattr(registry, "provider", lambda _name: Told())
     data = describe(Told())
-    assert data["credentials"] == [{"name": "TOY_TOKEN", "description": "A token."}]
+    text = "A region; or spec.providers.toy.region; to log in by key or user; not always needed"
+    assert data["credentials"] == [
+        {"name": "TOY_TOKEN", "field": "", "needed": True, "description": "A token"},
+        {"name": "TOY_REGION", "field": "spec.providers.toy.region", "needed": False, "description": text},
+    ]
     assert "TOY_TOKEN" in "\n".join(lines(data))
 
 

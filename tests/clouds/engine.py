@@ -9,6 +9,7 @@ from typing import Any
 
 from pulumi import automation
 
+from sloth.adapters.pulumi.program import Answers, program
 from sloth.contracts.cloud import Cloud
 from sloth.model.cloud import CloudPlan
 from tests.clouds.fakes.base import Fake
@@ -41,6 +42,11 @@ class Engine:
         """What `up` would do: operation -> how many resources."""
         found = self._stack(plan).preview(parallel=16, color="never", on_output=_nowhere).change_summary
         return {str(getattr(key, "value", key)): count for key, count in found.items()}
+
+    def take_over(self, plan: CloudPlan, ids: Mapping[tuple[str, str], str]) -> None:
+        """As `up`, with resources that exist: (type token, logical name) -> id."""
+        taking = program(self._cloud, plan, Answers(), adopt=ids)
+        self._select("servers", taking).up(parallel=16, color="never", on_output=_nowhere)
 
     def down(self, plan: CloudPlan) -> None:
         """Delete all of it."""

@@ -22,6 +22,7 @@ def main(words: Sequence[str]) -> None:
         ports = []
         for name in names:
             fake = import_module(f"tests.clouds.fakes.{name}").Fake()
+            fake.limit = 10_000
             if boot:
                 fake.on_server = lambda item, text: time.sleep(boot) or ""
             ports.append(stack.enter_context(fake.serve()))

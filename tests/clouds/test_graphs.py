@@ -148,16 +148,8 @@ def test_servers_of_another_stack_are_declared_alike(name, spec):
     assert not set(network.resources) & set(servers.resources)
 
 
-@pytest.mark.parametrize("name", CLOUDS)
-def test_what_exists_is_taken_over_where_it_shall_be_adopted(name):
-    cloud = CLOUDS[name]
-    plan = specs.plan(cloud, "single")
-    first = graph(cloud, plan)
-    names = [key.split(" ", 1)[1] for key in first.resources]
-    assert len(names) == len(set(names))  # `adopt` knows resources by name alone
-    own = {key.split(" ", 1)[1]: "id-of-server" for key in first.of("control-1")}
-    common = {key.split(" ", 1)[1]: "id-of-shared" for key in first.resources if key not in first.of("control-1")}
-    adopting = replace(plan, adopt=common, servers=(replace(plan.servers[0], adopt=own),))
-    found = graph(cloud, adopting)
-    wanted = {key: "id-of-server" if key in first.of("control-1") else "id-of-shared" for key in first.resources}
-    assert {key: made.get("import") for key, made in found.resources.items()} == wanted
+@each_case
+def test_a_logical_name_is_one_resource(name, spec):
+    """What a crash left is taken over by type and logical name, and what a node's deletion takes is told by it."""
+    names = [key.split(" ", 1)[1] for key in standard(name, spec).resources]
+    assert len(names) == len(set(names))

@@ -38,7 +38,7 @@ class Holders:
         """
         found = [match.groupdict() for match in _LINE.finditer(text)]
         here = [holder for holder in found if holder["host"] == socket.gethostname()]
-        if found and len(here) == len(found) and not any(_lives(int(holder["pid"])) for holder in here):
+        if found and len(here) == len(found) and not any(lives(int(holder["pid"])) for holder in here):
             self._emit(Event(kind="note", title=f"{self._cloud}: took over the lock of a run that is dead ({_who(found[0])})"))
             return True
         if len(here) < len(found) or not found or time.monotonic() > self._deadline:
@@ -68,7 +68,7 @@ class Holders:
         )
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
     """Whether an engine runs under that number; after a restart of the machine, something else often does."""
     if not process_start(pid):
         return False

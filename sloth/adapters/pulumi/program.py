@@ -13,6 +13,7 @@ from sloth.adapters.pulumi.stack import Program
 from sloth.contracts.cloud import Cloud
 from sloth.model.cloud import CloudPlan
 
+BATCH = 50  # servers declared at once: each keeps most of a megabyte busy until it is known
 Ids = Mapping[tuple[str, str], str]  # (type token, logical name) -> id of a resource that exists and is taken over
 
 
@@ -54,7 +55,11 @@ def program(
         if anew:
             _delete_first(anew)
         common = _Ids(shared) if shared is not None else _network(cloud, plan, answers)
-        servers = {server.name: cloud.server(plan, server, common) for server in plan.servers}
+        servers: dict[str, Mapping[str, Any]] = {}
+        for start in range(0, len(plan.servers), BATCH):
+            batch = plan.servers[start : start + BATCH]
+            servers |= {server.name: cloud.server(plan, server, common) for server in batch}
+            await _settled()
         if plan.balance:
             members = {name: servers[name] for name in plan.balance}
             _capture(cloud.balancer(plan, common, members), answers.keep_balancer)

@@ -78,18 +78,16 @@ def _change(task: Task, *, known: bool) -> tuple[bool, Answers]:
         strays = strays_of(task, report)
         if strays:
             _tell(task, strays)
-            task.stack.up(program(task.cloud, task.plan, answers, shared=task.shared, adopt=strays), total=len(report.changes))
+            _up(task, program(task.cloud, task.plan, answers, shared=task.shared, adopt=strays), report)
             report = _seen_through(task, plain)
         if not report.changes and not task.replace:
             return bool(strays), answers
     if task.replace:
         plain = program(task.cloud, task.plan, answers, shared=task.shared, anew=task.replace)
-    done = task.stack.up(plain, total=len(report.changes), anew=_urns(task))
-    if done.pending:
-        _settle_pending(task)
+    done = _up(task, plain, report, _urns(task))
     if _missing(task, done.kept):  # nothing was seen of a cluster that this machine does not know, but the state has it
         task.stack.refresh()
-        done = task.stack.up(plain)
+        done = _up(task, plain, Report())
     return bool(done.changes), answers
 
 
@@ -100,17 +98,19 @@ def _seen_through(task: Task, plain: Program) -> Report:
         task.stack.refresh()
         report = task.stack.preview(plain)
     guard(task, report)
-    if report.pending:
-        _settle_pending(task)
     return report
 
 
-def _settle_pending(task: Task) -> None:
-    """What an engine that was killed had begun is at the cloud, and then the survey sees it, or it is not."""
-    count = task.stack.forget_pending()
-    if count:
+def _up(task: Task, wanted: Program, expected: Report, anew: Sequence[str] = ()) -> Report:
+    """Make it so. What an engine that was killed had begun is at the cloud, and then the survey saw it, or it is not.
+
+    The engine tells of such operations whenever it changes something, never in a plan, and does not forget them by itself.
+    """
+    done = task.stack.up(wanted, total=len(expected.changes), anew=anew)
+    if done.pending and (count := task.stack.forget_pending()):
         text = f"{task.cloud.name}: {count} operations of an earlier run were cut off; looked at the cloud what became of them"
         task.stack.engine.emit(Event(kind="note", title=text))
+    return done
 
 
 def strays_of(task: Task, report: Report) -> dict[tuple[str, str], str]:

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 Program = Callable[[], Awaitable[None] | None]
 SCRATCH = "scratch"
 SCRATCH_KEY = Secret("scratch", known=False)  # nothing is kept there
-PARALLEL = 16  # resource operations at once in one stack; clouds limit requests
+PARALLEL = 64  # resource operations at once in one stack: most of them only wait for a server to boot
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,10 +23,20 @@ def tool():
     return str(install_tool()), tool.VERSION
 
 
+@pytest.fixture(scope="session")
+def grown(tool, tmp_path_factory):
+    """A cluster after its first run, for tests that begin there."""
+    world = World(folder=tmp_path_factory.mktemp("grown") / "user", tool=tool)
+    with world.fake.serve() as attached, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PULUMI_DEBUG_PROVIDERS", attached)
+        world.up()
+    return world
+
+
 @pytest.fixture
-def world(tool, tmp_path, monkeypatch):
+def world(tool, grown, tmp_path, monkeypatch):
     """One cluster with its own files; afterwards nothing of the engine is left running or lying about."""
-    world = World(folder=tmp_path / "user", tool=tool)
+    world = World(folder=tmp_path / "user", tool=tool, grown=grown)
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setenv("TMPDIR", str(scratch))

@@ -90,7 +90,7 @@ def test_a_killed_engine_leaves_nothing_that_the_next_run_makes_again(world, nam
 
 
 def test_an_engine_that_is_killed_while_it_deletes(world):
-    world.up()
+    world.begin()
     world.fake.delete = killing(world, world.fake.delete)
     failing(world.down)
     world.settled()

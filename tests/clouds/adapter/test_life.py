@@ -42,7 +42,7 @@ def test_a_plan_tells_what_up_would_do_and_does_nothing(world):
 
 
 def test_another_machine_with_the_same_state_changes_nothing(world):
-    world.up()
+    world.begin()
     world.calls()
     world.folder = world.folder.with_name("other")
     world.state.rmdir()
@@ -53,7 +53,7 @@ def test_another_machine_with_the_same_state_changes_nothing(world):
 
 
 def test_a_server_that_somebody_deleted_comes_again(world):
-    world.up()
+    world.begin()
     for known in (True, False):
         lose(world, "work-1")
         if not known:
@@ -64,7 +64,7 @@ def test_a_server_that_somebody_deleted_comes_again(world):
 
 
 def test_all_servers_lost_and_nothing_known_here_come_again(world):
-    world.up()
+    world.begin()
     world.fake.items.clear()
     notes.drop(world.folder / "work", "hcloud")
     world.up()
@@ -73,7 +73,7 @@ def test_all_servers_lost_and_nothing_known_here_come_again(world):
 
 def test_only_what_was_asked_for_is_made_anew(world):
     """A node that leaves, and whose server somebody deleted, gets none for the time until it has left."""
-    world.up()
+    world.begin()
     lose(world, "work-2")
     world.calls()
     world.up(["control-1", "work-1"])
@@ -83,7 +83,7 @@ def test_only_what_was_asked_for_is_made_anew(world):
 
 
 def test_replace_makes_that_server_anew_and_no_other(world):
-    world.up()
+    world.begin()
     before = {item.name: item.id for item in world.fake.all(SERVER)}
     world.calls()
     world.up(replace=("work-1",))
@@ -95,7 +95,7 @@ def test_replace_makes_that_server_anew_and_no_other(world):
 
 
 def test_what_the_user_changes_is_changed_in_place_and_nothing_is_replaced(world):
-    world.up()
+    world.begin()
     world.calls()
     world.labels = {"team": "web"}
     world.up()
@@ -108,7 +108,7 @@ def test_what_the_user_changes_is_changed_in_place_and_nothing_is_replaced(world
 
 
 def test_replacing_a_network_is_refused_before_anything_changes(world):
-    world.up()
+    world.begin()
     world.calls()
     world.network = "10.99.0.0/16"
     error = failing(world.up)

@@ -41,7 +41,7 @@ def test_a_quota_leaves_what_was_made_and_the_next_run_uses_it(world):
 
 
 def test_a_deletion_that_is_refused_while_something_is_in_use_is_tried_again(world):
-    world.up()
+    world.begin()
     world.fake.faults.stubborn = {"network": 2, "firewall": 1}
     assert world.down() == []
     assert world.fake.items == {}
@@ -49,7 +49,7 @@ def test_a_deletion_that_is_refused_while_something_is_in_use_is_tried_again(wor
 
 
 def test_a_deletion_that_stays_refused_says_what_is_in_the_way(world, monkeypatch):
-    world.up()
+    world.begin()
     monkeypatch.setattr(machines, "_TRIES", 2)
     world.fake.faults.stubborn = {"network": 100}
     error = failing(world.down)
@@ -61,7 +61,7 @@ def test_a_deletion_that_stays_refused_says_what_is_in_the_way(world, monkeypatc
 
 def test_what_no_stack_knows_of_is_deleted_with_the_cluster(world):
     """The state is lost, or a controller of Kubernetes made something."""
-    world.up()
+    world.begin()
     for folder in ("state", "work"):
         (world.folder / folder).rename(world.folder.parent / f"lost-{folder}")
     assert world.down() == []
@@ -77,7 +77,7 @@ def test_a_refused_token_is_told_as_such_and_nothing_is_changed(world):
 
 
 def test_another_passphrase_is_told_as_such_and_nothing_is_changed(world):
-    world.up()
+    world.begin()
     world.calls()
     world.passphrase, world.work = "not-the-same-at-all", 3
     error = failing(world.up)
@@ -86,7 +86,7 @@ def test_another_passphrase_is_told_as_such_and_nothing_is_changed(world):
 
 
 def test_a_damaged_state_is_told_as_such_and_nothing_is_changed(world):
-    world.up()
+    world.begin()
     world.calls()
     state = next((world.state / ".pulumi" / "stacks").rglob("hcloud.json"))
     whole = state.read_text()
@@ -102,7 +102,7 @@ def test_a_damaged_state_is_told_as_such_and_nothing_is_changed(world):
 
 
 def test_damaged_leftovers_of_questions_are_made_anew(world):
-    world.up()
+    world.begin()
     state = next((world.folder / "work" / "scratch").rglob("scratch.json"))
     state.write_text("{")
     world.calls()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
 import os
+import shutil
 import signal
 import threading
 import time
@@ -46,6 +49,7 @@ class World:
     stop: Stop = field(default_factory=Stop)
     events: list[Event] = field(default_factory=list)
     engine: Engine | None = None  # of the last run
+    grown: World | None = None  # another's files and project, to begin with
     busy: int = 0  # creates that the fake is at, also those whose caller was killed
     record: Record = field(default_factory=lambda: Record(cluster="shop", ssh_public_key=KEY))
 
@@ -82,6 +86,14 @@ class World:
         self.fake.create = self._counted  # type: ignore[method-assign]
         self.on_create: Callable[[str, bool], None] = lambda name, made: None  # before and after each
         self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """As if `up` had run once."""
+        assert self.grown is not None
+        shutil.copytree(self.grown.folder, self.folder)
+        self.fake.items = copy.deepcopy(self.grown.fake.items)
+        self.fake._numbers = itertools.count(5_000_001)
+        self.record = self.grown.record
 
     def _counted(self, token: str, name: str, inputs: dict[str, Any]) -> Any:
         with self._lock:

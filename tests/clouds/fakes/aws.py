@@ -272,5 +272,5 @@ class Fake(base.Fake):
         "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _offers,
         "aws:ec2/getInstanceType:getInstanceType": _type,
         "aws:ec2/getAmi:getAmi": _ami,
-        "aws:servicequotas/getServiceQuota:getServiceQuota": lambda fake, args: {"value": 64.0},
+        "aws:servicequotas/getServiceQuota:getServiceQuota": lambda fake, args: {"value": float(fake.limit)},
     }

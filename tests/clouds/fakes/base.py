@@ -41,6 +41,7 @@ class Fake:
     catalogues: ClassVar[Mapping[str, frozenset[str]]] = {}
     functions: ClassVar[Mapping[str, Callable[[Any, dict[str, Any]], Mapping[str, Any]]]] = {}
     credential: ClassVar[tuple[str, ...]] = ("token",)  # provider options that hold the secret
+    allowed: ClassVar[int] = 64  # what the account's limit says: servers or vCPUs, as the cloud counts
     texts: ClassVar[Mapping[str, str]] = {
         "credentials": "401 unauthorized: the token is not valid",
         "quota": "403 limit exceeded: no more servers may be made",
@@ -58,6 +59,7 @@ class Fake:
         self.items: dict[tuple[str, str], Item] = {}
         self.calls: list[Call] = []
         self.faults = Faults()
+        self.limit = self.allowed
         self.token = "valid"  # what the engine's plugin was given; "" and "expired" are refused
         self.stopped = threading.Event()  # ends all waiting
         self.on_server: Callable[[Item, str], str] | None = (

@@ -25,7 +25,6 @@ SIZES = {
     "s-4vcpu-8gb": (4, 8192, 28.0, REGIONS[:2]),
 }
 IMAGES = {"171157570": "debian-12-x64", "171157571": "debian-13-x64", "171157572": "ubuntu-24-04-x64"}
-LIMIT = 25  # Droplets of the account
 
 _TAG = re.compile(r"[A-Za-z0-9:_-]{1,255}")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
@@ -124,6 +123,8 @@ def _filtered(entries: list[dict[str, Any]], args: Mapping[str, Any]) -> list[di
 
 class Fake(base.Fake):
     """Kinds, catalogues and functions of DigitalOcean."""
+
+    allowed = 25  # Droplets, as a new account has
 
     plugin = "digitalocean"
     image = "171157570"
@@ -262,7 +263,7 @@ class Fake(base.Fake):
         "digitalocean:index/getVolume:getVolume": lambda fake, args: fake._one(
             VOLUME, f"no volumes found with name {args['name']}", name=args["name"], region=args["region"]
         ),
-        "digitalocean:index/getAccount:getAccount": lambda fake, args: {"dropletLimit": LIMIT, "status": "active"},
+        "digitalocean:index/getAccount:getAccount": lambda fake, args: {"dropletLimit": fake.limit, "status": "active"},
         "digitalocean:index/getRegions:getRegions": lambda fake, args: {
             "regions": [{"slug": name, "name": name, "available": name not in fake.faults.full} for name in REGIONS]
         },

@@ -41,12 +41,13 @@ LOADED = (
 def cut() -> None:
     """Take out of the flow what needs nodes that answer, and take artifacts as they are."""
     from sloth import planning, supply
-    from sloth.adapters.pulumi import machines
+    from sloth.adapters.pulumi import machines, supervise
 
     whole = planning.phases
     planning.phases = lambda tools: [each for each in whole(tools) if type(each).__name__ in PHASES]  # type: ignore[attr-defined]
     supply.NEEDING = ()
-    machines._PAUSE = 0.05
+    machines._PAUSE = 0.05  # between deletions that are refused
+    machines.LAST = supervise.LAST = 3.0  # for an engine that waits for a cloud that does not answer
 
 
 def load() -> None:

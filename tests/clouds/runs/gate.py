@@ -23,9 +23,7 @@ class Moment:
     method: str
     number: int
     after: bool = False
-
-    def __str__(self) -> str:
-        return f"{'after' if self.after else 'before'}-{self.method}-{self.number}"
+    since: int = 0  # the count begins when so many changes of another method were begun
 
 
 class Gate:
@@ -37,7 +35,7 @@ class Gate:
         self._moment: Moment | None = None
         self._heard, self._go = threading.Event(), threading.Event()
         self._frozen = self._lost = False
-        self._busy = 0
+        self._busy = self._counted = 0
         for fake in fakes:
             for method in METHODS:
                 setattr(fake, method, partial(self._through, method, getattr(fake, method)))
@@ -46,6 +44,7 @@ class Gate:
         """Stand still when that comes; counted from now."""
         with self._lock:
             self.counts.clear()
+            self._counted = 0
             self._heard.clear()
             self._go.clear()
             self._lost = False
@@ -77,9 +76,8 @@ class Gate:
         with self._lock:
             self._busy += 1
             self.counts[method] += 1
-            here = self._moment
-            hit = here is not None and here.method == method and here.number == self.counts[method]
-            wait = self._frozen or (hit and not here.after)  # type: ignore[union-attr]
+            hit = self._is_it(method)
+            wait = self._frozen or (hit and not self._after())
             self._frozen = self._frozen or hit
         try:
             if wait:
@@ -94,6 +92,17 @@ class Gate:
         finally:
             with self._lock:
                 self._busy -= 1
+
+    def _is_it(self, method: str) -> bool:
+        here = self._moment
+        if here is None or self._frozen or here.method != method:
+            return False
+        changes = sum(count for name, count in self.counts.items() if name not in ("ask", method))
+        self._counted += changes >= here.since
+        return self._counted == here.number
+
+    def _after(self) -> bool:
+        return self._moment is not None and self._moment.after
 
     def _stand(self, hit: bool) -> None:
         if hit:

@@ -31,7 +31,7 @@ def page() -> Iterator[str]:
     yield "\nNot clouds, and always there:\n"
     yield from (f"- `{data['name']}`: {data['about']}" for data in found if data["kind"] != "cloud")
     yield "\n## Credentials\n"
-    yield "References to secrets, or the environment variables that their descriptions name.\n"
+    yield "Environment variables, and the fields of the spec that may give them instead (as references, where they are secret).\n"
     yield "| provider | where | what |\n|---|---|---|"
     for data in found:
         yield from (f"| `{data['name']}` | `{each['name']}` | {each['description']} |" for each in data["credentials"])

@@ -88,7 +88,7 @@ class Stack:
         actions |= {name: "delete" for name in self.state if name not in wanted}
         actions |= {name: how for name, how in self.odd.items() if name in self.state and name in wanted}
         actions |= {urn.rpartition("::")[2]: "replace" for urn in anew if urn.rpartition("::")[2] in self.state}
-        report = Report(pending=bool(self.pending), kept={name for name in self.state if name not in actions})
+        report = Report(kept={name for name in self.state if name not in actions})
         for name, action in sorted(actions.items()):
             token = wanted.get(name, SERVER)
             report.changes[name] = Change(token=token, name=name, action=action, causes=("size",), urn=name)
@@ -96,6 +96,7 @@ class Stack:
 
     def _up(self, program, anew):
         report = self._report(program, anew)
+        report.pending = bool(self.pending)  # told by what changes something only
         for change in report.changes.values():
             self._change(change, program)
         self.odd = {}

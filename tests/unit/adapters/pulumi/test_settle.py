@@ -183,7 +183,7 @@ def test_operations_that_were_cut_off_are_settled_and_told(stack, world):
     stack.pending = {"work-2", "work-3"}
     settle(task(stack, "work-1", "work-2"))
     assert stack.pending == set()
-    assert "2 operations of an earlier run were cut off" in stack.said[0].title
+    assert "2 operations of an earlier run were cut off" in stack.said[1].title
     assert "work-2" not in world.births
 
 
