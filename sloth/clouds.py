@@ -30,7 +30,6 @@ def cloud_machines(
     emit: Emit,
     stop: Stop,
     record: Callable[[], Record | None],
-    replace: frozenset[str] = frozenset(),
     pinned: Mapping[str, str] | None = None,
 ) -> Machines:
     """The cluster's machines at a cloud. Raises MachinesError, ConfigError or CredentialsError naming what is missing."""
@@ -46,7 +45,6 @@ def cloud_machines(
         record=record,
         access=cache(lambda: access_of(spec, public_address)),
         user_data=lambda request: _user_data(cloud, spec, request),
-        replace=replace,
         pinned=pinned or {},
     )
 

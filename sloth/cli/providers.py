@@ -146,9 +146,9 @@ def _credentials(plugin: Provider, fields: Iterable[Mapping[str, Any]]) -> Itera
         notes = (each.what, f"or {field}" if field else "", ways, "" if each.needed else "not always needed")
         yield {"name": each.variable, "field": field, "needed": each.needed, "description": "; ".join(filter(None, notes))}
     if not isinstance(plugin, Cloud):
-        secrets = ((f"spec.providers.{plugin.name}.{each['name']}", each) for each in fields if each["type"] == "secret")
-        for field, each in secrets:
-            yield {"name": field, "field": field, "needed": False, "description": each["description"]}
+        for option in (option for option in fields if option["type"] == "secret"):
+            field = f"spec.providers.{plugin.name}.{option['name']}"
+            yield {"name": field, "field": field, "needed": False, "description": option["description"]}
 
 
 def _field(name: str, node: Mapping[str, Any]) -> dict[str, Any]:

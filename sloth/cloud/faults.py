@@ -56,14 +56,15 @@ def name_faults(wish: Wish, catalogue: Catalogue) -> list[ConfigError]:
 
 def nowhere_fault(wish: Wish, catalogue: Catalogue, sizes: Sequence[str], places: Sequence[str]) -> ConfigError:
     """None of the pool's sizes can be had in any of its locations."""
-    has = {size: sorted(size_of(catalogue, size).locations) for size in sizes}
+    has = {size: sorted(size_of(catalogue, size).locations & catalogue.locations) for size in sizes}
     elsewhere = sorted({place for found in has.values() for place in found} - set(places))
+    there = f"add a location such as {elsewhere[0]} to pool {wish.pool.name}, or " if elsewhere else ""
     return ConfigError(
         "cloud/not-available",
         f"{_list(sizes)} cannot be had at {wish.cloud} in {_list(places)}",
         where=wish.paths["size"],
-        detail="\n".join(f"{size} can be had in: {', '.join(found[:_LISTED])}" for size, found in has.items()),
-        hint=f"add a location such as {elsewhere[0]} to pool {wish.pool.name}, or another size",
+        detail="\n".join(f"{size} can be had in: {', '.join(found[:_LISTED]) or 'none'}" for size, found in has.items()),
+        hint=f"{there or 'write '}another size",
     )
 
 

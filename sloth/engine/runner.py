@@ -170,16 +170,27 @@ class _Run:
         self.sessions.use(order.logins)
 
     def _preflight(self, order: Preflight) -> dict[str, Any]:
-        asked = {name: self._rig.machines(name) for name in order.names}
+        asked, refused = self._asked(list(order.names))
         jobs = {
             name: partial(machines.preflight, order.names[name], order.known.get(name, {}))
             for name, machines in asked.items()
-            if isinstance(machines, Prepares)
+            if isinstance(machines, Prepares) and not refused
         }
         answers = fan_out(jobs, title="preflight", stop=self._rig.stop, gather=True)
         found = {name: answer for name, answer in answers.items() if answer}
         self._busy = self._busy or bool(found)
-        return found
+        return found or refused
+
+    def _asked(self, names: Sequence[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Machines by provider; and why there are none: credentials that are missing, at all providers at once."""
+        machines: dict[str, Any] = {}
+        refused: dict[str, Any] = {}
+        for name in names:
+            try:
+                machines[name] = self._rig.machines(name)
+            except SlothError as error:
+                refused[name] = error
+        return machines, refused
 
     def _make(self, order: MakeMachines) -> tuple[Any, ...]:
         return tuple(self._rig.machines(order.provider).apply(order.wanted))

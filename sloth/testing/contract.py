@@ -22,6 +22,7 @@ from sloth.model.record import Record
 from sloth.model.secret import Secret
 from sloth.model.spec import ClusterSpec, PoolSpec, Role
 from sloth.model.step import Ask, Do, Put, Script, Step
+from sloth.testing.cloud import check_cloud
 from sloth.testing.script import rehearse
 
 # How an `Ask` may begin: a program that only reads, and for some the words that make it read.
@@ -222,3 +223,9 @@ def _check_schema(name: str, part: str, schema: Mapping[str, Any], readme: str) 
         if key not in readme:
             complaints.append(f"{name}: option `{part}.{key}` is not in the README")
     return complaints
+
+
+__all__ = [
+    "READING_VERBS", "check_cloud", "check_distribution", "check_provider", "check_steps", "reads_only", "sample_cluster",
+    "script_steps",
+]  # fmt: skip

@@ -79,17 +79,20 @@ class PlainView:
         self._line("\n    ".join([f"{mark}{where}{event.title}", *event.detail.strip().splitlines()]))
 
     def _item(self, event: Event) -> None:
-        """A line when something new is at hand or complete, and at most one in ten seconds besides."""
+        """A line when something begins or is complete, and at most one in ten seconds besides.
+
+        What a machine without a count says is new each time.
+        """
         name = ": ".join(part for part in (event.node, event.title) if part)
         complete = event.total > 0 and event.done >= event.total
         told = self._last.get(name)
-        due = told is None or complete or event.at - told >= _EVERY
-        if not event.total:
-            due, name = True, " ".join((name, event.detail)).strip()
-        if due:
+        new = event.kind == "machine" and not event.total
+        if new or complete or told is None or event.at - told >= _EVERY:
             self._last[name] = event.at
             share = f" {100 * event.done / event.total:.0f}%" if event.total else ""
-            self._line(f"  {name}{share}{' ' + event.detail if event.total and event.detail else ''}")
+            self._line(f"  {name}{share}{' ' + event.detail if event.detail else ''}")
+        if complete:
+            del self._last[name]  # it may begin anew
 
     def _mark(self, ok: bool) -> str:
         return self._good if ok else self._bad

@@ -123,8 +123,13 @@ def test_what_exists_is_taken_over_and_not_made_twice(name, lab, tmp_path):
 
 
 def _spec(name, plan):
-    """A spec with the plan's pools, as far as surveys look at it."""
-    pools = {server.pool: PoolSpec(name=server.pool, role=server.role, provider=name, count=9) for server in plan.servers}
+    """A spec with the plan's pools, as far as surveys look at it: not every cloud can list volumes, so they need the names."""
+    pools = {}
+    for server in plan.servers:
+        disks = [{"name": volume.name, "size": f"{volume.size}Gi"} for volume in server.volumes]
+        known = pools[server.pool].options["volumes"] if server.pool in pools else []
+        options = {"volumes": disks or known}
+        pools[server.pool] = PoolSpec(name=server.pool, role=server.role, provider=name, count=9, options=options)
     return ClusterSpec(name="shop", providers={name: dict(plan.options)}, pools=tuple(pools.values()))
 
 

@@ -1,10 +1,12 @@
 """The contract suites over every plugin that the registry finds, and the registry itself."""
 
 from importlib.metadata import EntryPoint
+from ipaddress import ip_network
 
 import pytest
 
 from sloth import registry
+from sloth.contracts.cloud import Cloud
 from sloth.contracts.distribution import Distribution
 from sloth.contracts.provider import Provider
 from sloth.errors import InternalError, UsageError
@@ -33,6 +35,20 @@ def test_providers_keep_their_contract(name):
     assert isinstance(plugin, Provider)
     assert plugin.name == name
     assert contract.check_provider(plugin) == []
+
+
+CLOUDS = [name for name in registry.names("providers") if isinstance(registry.provider(name), Cloud)]
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_clouds_keep_their_contract(name):
+    assert contract.check_cloud(registry.provider(name)) == []
+
+
+def test_no_two_clouds_use_the_same_network_unless_told_to():
+    networks = {name: ip_network(registry.provider(name).default_network) for name in CLOUDS}
+    clashes = [(a, b) for a in CLOUDS for b in CLOUDS if a < b and networks[a].overlaps(networks[b])]
+    assert clashes == []
 
 
 @pytest.mark.parametrize("name", registry.names("distributions"))

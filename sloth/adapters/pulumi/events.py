@@ -83,10 +83,14 @@ def plain(text: str) -> str:
 
 
 class Progress:
-    """Tells of each resource as it begins and ends, with done and total. `total` may grow while the program registers more."""
+    """Tells of each resource of one stack as it begins and ends, and how many are done.
 
-    def __init__(self, emit: Emit, cloud: str, total: int = 0) -> None:
-        self._emit, self._cloud, self._total = emit, cloud, total
+    A total is told only where it was known before (0 = it was not): the engine learns of resources while it makes others, so
+    whatever it has heard of so far would always be nearly done.
+    """
+
+    def __init__(self, emit: Emit, stack: str, total: int = 0) -> None:
+        self._emit, self._title, self._total = emit, f"{stack}: resources", total
         self._done = 0
         self._lock = threading.Lock()
 
@@ -98,14 +102,21 @@ class Progress:
             elif event.res_outputs_event:
                 self._step(event.res_outputs_event.metadata, begun=False)
 
+    def end(self) -> None:
+        """It went well: what is done is all of it."""
+        with self._lock:
+            if self._done:
+                self._say(f"{self._done} done", self._done)
+
     def _step(self, meta: Any, *, begun: bool) -> None:
         action = _action(str(getattr(meta.op, "value", meta.op)))
         if action not in CHANGES or meta.type.startswith("pulumi:"):
             return
         self._done += not begun
-        self._total = max(self._total, self._done + begun)
-        kind = meta.type.rpartition(":")[2]
-        verb = _WORDS[action]
-        detail = f"{verb} {kind} {name_of(meta.urn)}" + ("" if begun else ": done")
-        title = f"{self._cloud}: resources"
-        self._emit(Event(kind="progress", title=title, detail=detail, done=self._done, total=self._total))
+        total = self._total if self._done < self._total else 0  # only the end is the end, and there may be more than planned
+        so_far = f", {self._done} so far" if self._done and not total else ""
+        detail = f"{_WORDS[action]} {meta.type.rpartition(':')[2]} {name_of(meta.urn)}"
+        self._say(f"{detail}{'' if begun else ': done'}{so_far}", total)
+
+    def _say(self, detail: str, total: int) -> None:
+        self._emit(Event(kind="progress", title=self._title, detail=detail, done=self._done, total=total))

@@ -41,10 +41,10 @@ class CloudMachines(Machines):
     record: Callable[[], Record | None]  # as it is saved now
     access: Callable[[], AccessSpec]
     user_data: Callable[[MachineRequest], Secret]
-    replace: frozenset[str] = field(default_factory=frozenset)  # nodes to be made anew, by name
     pinned: Mapping[str, str] = field(default_factory=dict)  # image name -> id, from sloth.lock
     _found: Sequence[Found] | None = None
     _balancer: str = ""
+    _staying: frozenset[str] = frozenset()  # nodes that this run has asked for; all others are about to leave
 
     def survey(self) -> Sequence[Machine]:
         """Every server that carries the cluster's tag, as the cloud lists it."""
@@ -69,7 +69,8 @@ class CloudMachines(Machines):
         there = {found.node for found in self._look() if found.kind == "server"}
         others = {name: place for name, place in self._recorded().items() if name in there}
         placements = {**others, **{name: request.placement for name, request in requests.items()}}
-        self._bring(self._plans(placements, requests), again=self.replace & frozenset(requests))
+        self._staying = frozenset(requests)
+        self._bring(self._plans(placements, requests), leaving=frozenset(placements) - self._staying)
         return self._seen(list(requests))
 
     def delete(self, names: Sequence[str]) -> None:
@@ -78,7 +79,7 @@ class CloudMachines(Machines):
         if not placements:
             self.destroy()
             return
-        self._bring(self._plans(placements, {}), gone=frozenset(names))
+        self._bring(self._plans(placements, {}), gone=frozenset(names), leaving=frozenset(placements) - self._staying)
 
     def preview(self, wanted: Sequence[MachineRequest], leaving: Sequence[str]) -> Sequence[MachineChange]:
         """What `apply` and `delete` would do. Replacements are shown, not refused: the user wants to see them."""
@@ -87,10 +88,10 @@ class CloudMachines(Machines):
         for name in leaving:
             placements.pop(name, None)
         plans = self._plans(placements, requests)
-        gone, again = frozenset(leaving), self.replace & frozenset(requests)
-        reports, answers = self._look_at(self._tasks({0: plans[0]}, None, gone, again))
+        gone = frozenset(leaving)
+        reports, answers = self._look_at(self._tasks({0: plans[0]}, None, gone=gone))
         # Servers beyond the first stack need ids that may not exist yet: unknown ones in a plan.
-        reports += self._look_at(self._tasks(self._others(plans), answers.shared, gone, again))[0]
+        reports += self._look_at(self._tasks(self._others(plans), answers.shared, gone=gone))[0]
         known = {*placements, *leaving}
         return [self._in_plan(change, known, placements) for report in reports for change in report.changes.values()]
 
@@ -143,7 +144,12 @@ class CloudMachines(Machines):
         return [report for report, _ in seen.values()], next((answers for _, answers in seen.values()), Answers())
 
     def _tasks(
-        self, plans: Mapping[int, CloudPlan], shared: Mapping[str, str] | None, gone: frozenset[str], again: frozenset[str]
+        self,
+        plans: Mapping[int, CloudPlan],
+        shared: Mapping[str, str] | None,
+        *,
+        gone: frozenset[str] = frozenset(),
+        leaving: frozenset[str] = frozenset(),
     ) -> dict[str, Task]:
         found = self._look()
         tasks = {}
@@ -156,18 +162,18 @@ class CloudMachines(Machines):
                 shared=(shared or {}) if number else None,
                 found=found,
                 gone=gone,
-                replace=again,
+                leaving=leaving & {server.name for server in plan.servers},
             )
         return tasks
 
     def _bring(
-        self, plans: dict[int, CloudPlan], gone: frozenset[str] = frozenset(), again: frozenset[str] = frozenset()
+        self, plans: dict[int, CloudPlan], *, gone: frozenset[str] = frozenset(), leaving: frozenset[str] = frozenset()
     ) -> None:
         """The first stack, which has the network, then the others side by side."""
-        first = self._settle(self._tasks({0: plans[0]}, None, gone, again))
+        first = self._settle(self._tasks({0: plans[0]}, None, gone=gone, leaving=leaving))
         answers = next(iter(first.values()))[1]
         self._balancer = answers.balancer
-        first |= self._settle(self._tasks(self._others(plans), answers.shared, gone, again))
+        first |= self._settle(self._tasks(self._others(plans), answers.shared, gone=gone, leaving=leaving))
         if any(changed for changed, _ in first.values()):
             self._found = None
 

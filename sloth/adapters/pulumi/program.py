@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -42,18 +42,18 @@ def program(
     *,
     shared: Mapping[str, str] | None = None,
     adopt: Ids | None = None,
-    anew: Collection[str] = (),
+    still: Callable[[str], bool] | None = None,
 ) -> Program:
     """The program of one stack. `shared`: ids that another stack made; without them this stack declares the network itself.
 
-    `anew`: servers that are replaced, the old one first: a cloud knows only one of each name.
+    `still`: whether a resource of this name is left as it is, however it differs from what is declared.
     """
 
     async def run() -> None:
         if adopt:
             _take_over(adopt)
-        if anew:
-            _delete_first(anew)
+        if still is not None:
+            _leave_alone(still)
         common = _Ids(shared) if shared is not None else _network(cloud, plan, answers)
         servers: dict[str, Mapping[str, Any]] = {}
         for start in range(0, len(plan.servers), BATCH):
@@ -124,14 +124,15 @@ def _capture(value: Any, keep: Callable[[Any], None]) -> None:
     pulumi.Output.from_input(value).apply(keep)
 
 
-def _delete_first(names: Collection[str]) -> None:
+def _leave_alone(still: Callable[[str], bool]) -> None:
+    """Have these resources kept as the state has them."""
     import pulumi
     from pulumi.runtime import register_stack_transformation
 
     def transform(args: pulumi.ResourceTransformationArgs) -> pulumi.ResourceTransformationResult | None:
-        if args.name not in names:
+        if not still(args.name):
             return None
-        opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(delete_before_replace=True))
+        opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(ignore_changes=["*"]))
         return pulumi.ResourceTransformationResult(props=args.props, opts=opts)
 
     register_stack_transformation(transform)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sloth.adapters.pulumi import notes
@@ -27,7 +28,7 @@ class Task:
     shared: Mapping[str, str] | None = None  # ids from the first stack; None = this is the first
     found: Sequence[Found] = ()  # what the survey saw
     gone: frozenset[str] = frozenset()  # nodes whose machines go now
-    replace: frozenset[str] = field(default_factory=frozenset)  # nodes that the user asked to have made anew
+    leaving: frozenset[str] = frozenset()  # nodes that go soon: until then their resources stay as they are
 
     @property
     def folder(self) -> Path:
@@ -43,48 +44,45 @@ class Task:
 def look(task: Task) -> tuple[Report, Answers]:
     """What would change. Nothing is."""
     note = notes.read(task.folder, task.stack.name)
-    if note is not None and note.digest == task.digest() and not _missing(task, note.servers) and not task.replace:
+    if note is not None and note.digest == task.digest() and not _missing(task, note.servers):
         return Report(), _answers(note)
     answers = Answers()
     plain = program(task.cloud, task.plan, answers, shared=task.shared)
-    return task.stack.preview(plain, anew=_urns(task)), answers
+    return task.stack.preview(plain), answers
 
 
 def settle(task: Task) -> tuple[bool, Answers]:
     """Make it so; answers whether anything changed. Raises SlothError. Cut off anywhere, the next call goes on."""
     note = notes.read(task.folder, task.stack.name)
     missing = _missing(task, note.servers if note else ())
-    if note is not None and note.digest == task.digest() and not missing and not task.replace:
+    if note is not None and note.digest == task.digest() and not missing:
         return False, _answers(note)
     notes.drop(task.folder, task.stack.name)
     if missing:
         task.stack.refresh()  # somebody deleted servers: the state has to learn it
     changed, answers = _change(task, known=note is not None)
-    servers = tuple(server.name for server in task.plan.servers)
-    notes.write(
-        task.folder,
-        task.stack.name,
-        Note(digest=task.digest(), servers=servers, shared=answers.shared, balancer=answers.balancer),
-    )
+    if not task.leaving:  # else the stack is not all that the plan says; the deletion that follows leaves a note
+        servers = tuple(server.name for server in task.plan.servers)
+        note = Note(digest=task.digest(), servers=servers, shared=answers.shared, balancer=answers.balancer)
+        notes.write(task.folder, task.stack.name, note)
     return changed, answers
 
 
 def _change(task: Task, *, known: bool) -> tuple[bool, Answers]:
     answers = Answers()
-    plain = program(task.cloud, task.plan, answers, shared=task.shared)
+    whole = partial(program, task.cloud, task.plan, answers, shared=task.shared, still=_still(task))
+    plain = whole()
     report = Report()
     if known or task.found:  # else there is nothing at the cloud that could be lost
         report = _seen_through(task, plain)
         strays = strays_of(task, report)
         if strays:
             _tell(task, strays)
-            _up(task, program(task.cloud, task.plan, answers, shared=task.shared, adopt=strays), report)
+            _up(task, whole(adopt=strays), report)
             report = _seen_through(task, plain)
-        if not report.changes and not task.replace:
+        if not report.changes:
             return bool(strays), answers
-    if task.replace:
-        plain = program(task.cloud, task.plan, answers, shared=task.shared, anew=task.replace)
-    done = _up(task, plain, report, _urns(task))
+    done = _up(task, plain, report)
     if _missing(task, done.kept):  # nothing was seen of a cluster that this machine does not know, but the state has it
         task.stack.refresh()
         done = _up(task, plain, Report())
@@ -101,12 +99,12 @@ def _seen_through(task: Task, plain: Program) -> Report:
     return report
 
 
-def _up(task: Task, wanted: Program, expected: Report, anew: Sequence[str] = ()) -> Report:
+def _up(task: Task, wanted: Program, expected: Report) -> Report:
     """Make it so. What an engine that was killed had begun is at the cloud, and then the survey saw it, or it is not.
 
     The engine tells of such operations whenever it changes something, never in a plan, and does not forget them by itself.
     """
-    done = task.stack.up(wanted, total=len(expected.changes), anew=anew)
+    done = task.stack.up(wanted, total=len(expected.changes))
     if done.pending and (count := task.stack.forget_pending()):
         text = f"{task.cloud.name}: {count} operations of an earlier run were cut off; looked at the cloud what became of them"
         task.stack.engine.emit(Event(kind="note", title=text))
@@ -125,23 +123,27 @@ def strays_of(task: Task, report: Report) -> dict[tuple[str, str], str]:
 
 
 def guard(task: Task, report: Report) -> None:
-    """Nothing is replaced, and nothing of a node that stays is deleted, unless it was asked for by name."""
+    """Nothing is replaced, and nothing of a node that stays is deleted. Raises MachinesError."""
     staying = {server.name for server in task.plan.servers} - task.gone
     owned = [(node_of(change.name, staying | task.gone), change) for change in report.changes.values()]
     bad = [
-        (node, change)
-        for node, change in owned
-        if node not in task.replace and (change.action == "replace" or (change.action == "delete" and node in staying))
+        (node, change) for node, change in owned if change.action == "replace" or (change.action == "delete" and node in staying)
     ]
     if bad:
-        node = next((node for node, _ in bad if node), "")
+        nodes = sorted({node for node, _ in bad})  # "" for what nodes share
         raise MachinesError(
             "cloud/would-replace",
             f"{task.cloud.name}: {len(bad)} resources would be replaced or deleted; nothing was changed",
             detail="\n".join(_in_words(change) for _, change in bad),
-            where=node,
-            hint=f"sloth up --replace {node}" if node else "take the change of these properties back in the spec",
+            where=nodes[-1],
+            hint=_way_out(nodes),
         )
+
+
+def _way_out(nodes: Sequence[str]) -> str:
+    if not all(nodes):
+        return "take the change of these properties back in the spec"
+    return f"sloth up {' '.join(f'--replace {node}' for node in nodes)}"
 
 
 def node_of(name: str, nodes: frozenset[str] | set[str]) -> str:
@@ -168,14 +170,12 @@ def _missing(task: Task, known: Collection[str]) -> frozenset[str]:
     return frozenset((wanted & frozenset(known)) - there)
 
 
-def _urns(task: Task) -> list[str]:
-    """URNs of the servers that are to be made anew."""
-    stack = task.stack
-    tokens = {one.token for one in task.found if one.kind == "server" and one.token}
-    return [
-        f"urn:pulumi:{stack.name}::{stack.engine.project}::{token}::{name}" for token in tokens for name in sorted(task.replace)
-        if any(server.name == name for server in task.plan.servers)
-    ]  # fmt: skip
+def _still(task: Task) -> Callable[[str], bool] | None:
+    """Whether a resource belongs to a node that leaves: a change that is not wanted there cannot be in the way of its leaving."""
+    if not task.leaving:
+        return None
+    nodes = {server.name for server in task.plan.servers}
+    return lambda name: node_of(name, nodes) in task.leaving
 
 
 def _answers(note: Note) -> Answers:

@@ -84,9 +84,9 @@ class EngineStack:
         self.engine = engine
         self.name = name
 
-    def preview(self, program: Program, *, anew: Sequence[str] = ()) -> Report:
+    def preview(self, program: Program) -> Report:
         """What `up` would do. Changes nothing, and makes no stack either. Raises SlothError."""
-        how = {**self._how(), "replace": list(anew)}
+        how = self._how()
         try:
             return self._run("plan", lambda stack, take: stack.preview(program=program, on_event=take, **how), make=False)
         except _NoStack:
@@ -106,14 +106,19 @@ class EngineStack:
             Path(self.engine.backend.removeprefix("file://")).mkdir(parents=True, mode=0o700)
             return self._run("plan", lambda stack, take: stack.preview(program=program, on_event=take, **self._how()))
 
-    def up(self, program: Program, *, total: int = 0, anew: Sequence[str] = ()) -> Report:
-        """Make it so. `anew`: URNs of what is made anew. Raises SlothError; what was done until then is in the state."""
-        progress = Progress(self.engine.emit, self.engine.cloud, total)
+    def up(self, program: Program, *, total: int = 0) -> Report:
+        """Make it so. `total`: changes that a plan has counted; 0 = not known.
+
+        Raises SlothError; what was done until then is in the state.
+        """
+        progress = Progress(self.engine.emit, self.name, total)
 
         def act(stack: _Stack, take: Callable[[Any], None]) -> None:
-            stack.up(program=program, on_event=_both(take, progress.take), replace=list(anew), **self._how())
+            stack.up(program=program, on_event=_both(take, progress.take), **self._how())
 
-        return self._run("change", act)
+        report = self._run("change", act)
+        progress.end()
+        return report
 
     def refresh(self) -> Report:
         """Have the state learn what the cloud really has. Raises SlothError."""
@@ -121,8 +126,11 @@ class EngineStack:
 
     def destroy(self) -> Report:
         """Delete everything in the state. Raises SlothError."""
-        progress = Progress(self.engine.emit, self.engine.cloud)
-        return self._run("deletion", lambda stack, take: stack.destroy(on_event=_both(take, progress.take), **self._how()))
+        progress = Progress(self.engine.emit, self.name)
+        how = self._how()
+        report = self._run("deletion", lambda stack, take: stack.destroy(on_event=_both(take, progress.take), **how))
+        progress.end()
+        return report
 
     def state(self) -> dict[str, Any]:
         """The deployment as the state holds it, secrets sealed; {} where there is no such stack. Raises SlothError."""

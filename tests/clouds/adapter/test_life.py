@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sloth.adapters.pulumi import layout, notes
 from tests.clouds.adapter.world import failing
 from tests.clouds.fakes.hcloud import JOINED, SERVER
@@ -33,11 +35,10 @@ def test_a_plan_tells_what_up_would_do_and_does_nothing(world):
     world.calls()
     machines = world.machines()
     assert list(machines.preview(world.requests(machines), ())) == []
-    machines = world.machines(replace=("work-2",))
+    machines = world.machines()
     changes = machines.preview(world.requests(machines, ["control-1", "work-2"]), ["work-1"])
     told = {(change.action, change.node, change.name) for change in changes}
-    assert {("delete", "work-1", "work-1"), ("delete", "work-1", "work-1-network"), ("replace", "work-2", "work-2")} <= told
-    assert {node for _, node, _ in told} == {"work-1", "work-2"}
+    assert told == {("delete", "work-1", "work-1"), ("delete", "work-1", "work-1-network")}
     assert world.calls() == []
 
 
@@ -82,16 +83,35 @@ def test_only_what_was_asked_for_is_made_anew(world):
     assert world.servers() == ["control-1", "work-1"]
 
 
-def test_replace_makes_that_server_anew_and_no_other(world):
+def test_what_replaces_a_server_is_shown_refused_and_no_hindrance_to_its_leaving(world):
+    """A cloud that makes a server of another size anew."""
+    rules = world.fake.rules
+    world.fake.rules = {**rules, SERVER: replace(rules[SERVER], replaces=frozenset({"serverType"}))}
     world.begin()
     before = {item.name: item.id for item in world.fake.all(SERVER)}
+    place = world.record.placements("hcloud")["work-1"]
+    world.record = world.record.with_placements("hcloud", {"work-1": {**place, "size": "cx33"}})
+    machines = world.machines()
+    changes = machines.preview(world.requests(machines), ())
+    assert [(change.action, change.node, change.cause) for change in changes if change.name == "work-1"] == [
+        ("replace", "work-1", ("serverType",))
+    ]
     world.calls()
-    world.up(replace=("work-1",))
+    error = failing(world.up)
+    assert (error.code, error.where, error.hint) == ("cloud/would-replace", "work-1", "sloth up --replace work-1")
+    assert world.calls() == []
+    world.up(["control-1", "work-2"])  # as `up --replace work-1` does it: the others stay, it goes, it comes again
+    assert world.calls() == []
+    world.delete("work-1")
+    assert {method for method, _ in world.calls()} == {"Delete"}
+    world.options = {"size": "cx33"}
+    world.up()
     after = {item.name: item.id for item in world.fake.all(SERVER)}
     assert {name for name in before if before[name] != after[name]} == {"work-1"}
-    assert sorted(world.calls()).count(("Create", "work-1")) == 1
-    world.delete("work-2")  # in a run that was told to replace: once is enough
-    assert {item.name: item.id for item in world.fake.all(SERVER)}["work-1"] == after["work-1"]
+    assert {item.name: item["serverType"] for item in world.fake.all(SERVER)} == {
+        **dict.fromkeys(before, "cx23"),
+        "work-1": "cx33",
+    }
 
 
 def test_what_the_user_changes_is_changed_in_place_and_nothing_is_replaced(world):

@@ -53,7 +53,7 @@ class World:
     busy: int = 0  # creates that the fake is at, also those whose caller was killed
     record: Record = field(default_factory=lambda: Record(cluster="shop", ssh_public_key=KEY))
 
-    def machines(self, replace: tuple[str, ...] = ()) -> CloudMachines:
+    def machines(self) -> CloudMachines:
         """A run of its own: nothing is known but what lies in files, the record and the fake."""
         self.fake.stopped.clear()
         self.stop = Stop()
@@ -78,7 +78,6 @@ class World:
             record=lambda: self.record,
             access=lambda: AccessSpec(ssh=("198.51.100.7/32",), api=("0.0.0.0/0",)),
             user_data=lambda request: Secret(f"{USER_DATA}# {request.name}\n"),
-            replace=frozenset(replace),
         )
 
     def __post_init__(self) -> None:
@@ -179,9 +178,9 @@ class World:
             placement=self.record.placements("hcloud")[name],
         )
 
-    def up(self, names: list[str] | None = None, replace: tuple[str, ...] = ()) -> list[Machine]:
+    def up(self, names: list[str] | None = None) -> list[Machine]:
         """Survey, place, apply: as the flow does."""
-        machines = self.machines(replace)
+        machines = self.machines()
         machines.survey()
         return list(machines.apply(self.requests(machines, names)))
 

@@ -231,9 +231,9 @@ def processes() -> list[int]:
 
 
 def _is_engine(pid: int, ports: str) -> bool:
+    mark = f"PULUMI_DEBUG_PROVIDERS={ports}".encode()
     try:
-        name = Path(f"/proc/{pid}/comm").read_text()
-        return name.startswith("pulumi") and f"PULUMI_DEBUG_PROVIDERS={ports}".encode() in Path(f"/proc/{pid}/environ").read_bytes()
+        return Path(f"/proc/{pid}/comm").read_text().startswith("pulumi") and mark in Path(f"/proc/{pid}/environ").read_bytes()
     except OSError:
         return False
 

@@ -1,7 +1,8 @@
-"""`sloth` and its engine are killed or interrupted at twenty moments of `up` and of `down` of twelve servers at two clouds.
+"""`sloth` and its engine are killed or interrupted all along `up` and `down` of twelve servers at two clouds.
 
 Each test is one cluster that meets all three: SIGKILL of sloth, SIGINT of sloth, SIGKILL of the engine, each at another moment.
-Moments are calls that arrive at the clouds, which stand still until the signal was sent: no clock is involved.
+Moments are calls that arrive at the clouds, which stand still until the signal was sent: no clock is involved. Each of the
+three is sent at ten moments of `up` and at ten of `down`; with SLOTH_ALL_MOMENTS set, at twenty of each.
 """
 
 from __future__ import annotations
@@ -29,6 +30,10 @@ WHOLE = 35  # resources of the whole cluster at both clouds
 MOMENTS = 20
 QUESTIONS = (1, 5, 8, 12)  # before anything is changed
 CHANGES = 15  # moments while something is changed
+CHAINS = range(0, MOMENTS, 1 if os.environ.get("SLOTH_ALL_MOMENTS") else 2)
+# Parts that carry no tag: no survey can tell that an engine which was killed has made them, so they are declared once more.
+# To join a network again is no error at Hetzner (terraform-provider-hcloud, internal/server/resource_network.go).
+TAGLESS = ("ServerNetwork", "NetworkSubnet", "RouteTableAssociation")
 
 
 def moment(number, method, left):
@@ -49,7 +54,7 @@ class Killer:
         self.method = "create" if words == ("up",) else "delete"
 
     def left(self):
-        there = sum(len(fake.items) for fake in self.shop.fakes.values())
+        there = len(_things(self.shop))
         return WHOLE - there if self.method == "create" else there
 
     def begin(self, number):
@@ -102,11 +107,16 @@ class Killer:
         ways = [*itertools.permutations((self.sloth_killed, self.sloth_interrupted, self.engine_killed))][number % 6]
         told = []
         for step, way in enumerate(ways):
-            way((number + 7 * step) % MOMENTS)
+            way((number + 6 * step + step // 2) % MOMENTS)
             told.append(_kept(self.shop))
             if step < 2:
                 until(lambda: not self.shop.engines())
         return told
+
+
+def _things(shop):
+    """Everything at the clouds, by kind and name."""
+    return {(token, item.name) for fake in shop.fakes.values() for (token, _), item in fake.items.items()}
 
 
 def _kept(shop):
@@ -122,11 +132,10 @@ def _kept(shop):
 
 def _is_up(shop, told):
     assert set(shop.servers()) == NODES
-    assert sum(len(fake.items) for fake in shop.fakes.values()) == WHOLE
+    assert len(_things(shop)) == WHOLE
     for fake in shop.fakes.values():
         made = Counter(f"{call.token} {call.name}" for call in fake.calls if call.method == "Create" and not call.refused)
-        # To join a network again is no error at Hetzner, and makes nothing new.
-        assert [name for name, count in made.items() if count > 1 and "serverNetwork" not in name] == []
+        assert [name for name, count in made.items() if count > 1 and not name.split()[0].endswith(TAGLESS)] == []
         assert [call.name for call in fake.calls if call.method == "Delete"] == []
         for (token, _), item in fake.items.items():
             if fake.rules[token].server:
@@ -147,13 +156,13 @@ def _is_gone(shop):
     assert shop.engines() == []
 
 
-@pytest.mark.parametrize("number", range(MOMENTS))
+@pytest.mark.parametrize("number", CHAINS)
 def test_up_is_finished_by_the_next_run(shop, number):
     told = Killer(shop, "up").chain(number)
     shop.run("up")
     shop.gate.settled()
     _is_up(shop, told)
-    if number % 5 == 0:
+    if number % 6 == 0:
         before = shop.calls()
         shop.run("up")
         assert shop.calls() == before
@@ -179,7 +188,7 @@ def whole(made, shop):
     return shop
 
 
-@pytest.mark.parametrize("number", range(MOMENTS))
+@pytest.mark.parametrize("number", CHAINS)
 def test_down_is_finished_by_the_next_run(whole, number):
     assert sum(len(fake.items) for fake in whole.fakes.values()) == WHOLE
     Killer(whole, "down", "--yes").chain(number)

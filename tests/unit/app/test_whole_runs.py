@@ -196,7 +196,12 @@ def test_kubeconfig_is_named_after_the_cluster_and_merged(world):
 def test_down_leaves_nothing(world):
     up(world)
     outcome = take_down(world.options, yes=True)
-    assert outcome.data == {"cluster": "demo", "deleted": ["machine cp-1", "machine work-1", "machine work-2"], "left": [], "billed": False}
+    assert outcome.data == {
+        "cluster": "demo",
+        "deleted": ["machine cp-1", "machine work-1", "machine work-2"],
+        "left": [],
+        "billed": False,
+    }
     assert world.machines.survey() == []
     assert world.state.load() is None
     assert not (world.directory / "data" / "clusters" / "demo").exists()

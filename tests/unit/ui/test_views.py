@@ -233,6 +233,22 @@ def test_plain_tells_of_progress_every_ten_seconds_and_at_the_end():
     assert plain(event("machine", node="work-1", title="booting", detail="x")) == ["  work-1: booting x"]
 
 
+def test_plain_tells_of_progress_without_a_total_as_rarely():
+    """A count that grows is no share; each detail is another, and that is no reason for a line."""
+    events = [event("progress", title="disks", detail=f"{n} so far", done=n, at=1000 + n / 4) for n in range(100)]
+    events.append(event("progress", title="disks", detail="100 done", done=100, total=100, at=1025))
+    assert [line.strip() for line in plain(*events)] == [
+        "disks 0 so far", "disks 40 so far", "disks 80 so far", "disks 100% 100 done",
+    ]  # fmt: skip
+
+
+def test_plain_tells_of_what_begins_anew_and_of_each_word_from_a_machine():
+    twice = [event("progress", title="build", done=done, total=2, at=1000) for done in (0, 1, 2, 0, 1, 2)]
+    assert [line.strip() for line in plain(*twice)] == ["build 0%", "build 100%"] * 2
+    said = [event("machine", node="work-1", title="booting", detail=word, at=1000) for word in ("x", "y")]
+    assert [line.strip() for line in plain(*said)] == ["work-1: booting x", "work-1: booting y"]
+
+
 def test_plain_without_utf8_stays_in_ascii():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     lines = plain(

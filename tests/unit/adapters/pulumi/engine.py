@@ -20,8 +20,9 @@ class Cut(BaseException):
 class Declared:
     """What `settle` gives to the engine: a program, as data."""
 
-    def __init__(self, cloud, plan, answers, *, shared=None, adopt=None, anew=()):
-        self.plan, self.answers, self.shared, self.adopt, self.anew = plan, answers, shared, adopt or {}, anew
+    def __init__(self, cloud, plan, answers, *, shared=None, adopt=None, still=None):
+        self.plan, self.answers, self.shared, self.adopt = plan, answers, shared, adopt or {}
+        self.still = still or (lambda name: False)
 
     def tokens(self):
         """Logical name -> token."""
@@ -58,6 +59,7 @@ class Stack:
         self.pending = set()  # created at the cloud, unknown to the state
         self.odd = {}  # logical name -> "update" or "replace": what the next preview finds to differ
         self.calls = []
+        self.totals = []  # how many changes each `up` was told to expect
         self.cut_at = (-1, False)  # number of the call, and whether it was carried out
         self.half = False  # the creates of the cut call happen at the cloud only
 
@@ -70,11 +72,12 @@ class Stack:
             raise Cut
         return answer
 
-    def preview(self, program, *, anew=()):
-        return self._call("preview", lambda: self._report(program, anew))
+    def preview(self, program):
+        return self._call("preview", lambda: self._report(program))
 
-    def up(self, program, *, total=0, anew=()):
-        return self._call("up", lambda: self._up(program, anew))
+    def up(self, program, *, total=0):
+        self.totals.append(total)
+        return self._call("up", lambda: self._up(program))
 
     def refresh(self):
         return self._call("refresh", self._refresh)
@@ -82,24 +85,24 @@ class Stack:
     def forget_pending(self):
         return self._call("forget", self._forget)
 
-    def _report(self, program, anew):
+    def _report(self, program):
         wanted = program.tokens()
         actions = {name: "create" for name in wanted if name not in self.state}
         actions |= {name: "delete" for name in self.state if name not in wanted}
-        actions |= {name: how for name, how in self.odd.items() if name in self.state and name in wanted}
-        actions |= {urn.rpartition("::")[2]: "replace" for urn in anew if urn.rpartition("::")[2] in self.state}
+        odd = {name: how for name, how in self.odd.items() if not program.still(name)}
+        actions |= {name: how for name, how in odd.items() if name in self.state and name in wanted}
         report = Report(kept={name for name in self.state if name not in actions})
         for name, action in sorted(actions.items()):
             token = wanted.get(name, SERVER)
             report.changes[name] = Change(token=token, name=name, action=action, causes=("size",), urn=name)
         return report
 
-    def _up(self, program, anew):
-        report = self._report(program, anew)
+    def _up(self, program):
+        report = self._report(program)
         report.pending = bool(self.pending)  # told by what changes something only
         for change in report.changes.values():
             self._change(change, program)
-        self.odd = {}
+            self.odd.pop(change.name, None)
         if program.shared is None:
             program.answers.shared["network"] = self.world.ids.get("network", "gone")
         return report
@@ -108,10 +111,10 @@ class Stack:
         name = change.name
         if (change.token, name) in program.adopt:
             assert change.action == "create" and self.world.ids[name] == program.adopt[change.token, name]
-        elif change.action in ("delete", "replace"):
-            assert change.action == "delete" or name in program.anew, "the new one has the old one's name"
+        elif change.action == "delete":
             self.world.ids.pop(name, None)
-        if change.action in ("create", "replace") and (change.token, name) not in program.adopt:
+        assert change.action != "replace", "a replacement was let through"
+        if change.action == "create" and (change.token, name) not in program.adopt:
             if name in self.world.ids:
                 raise MachinesError("cloud/conflict", f"{name} exists already", hint="sloth up")
             self.world.births.append(name)
@@ -169,10 +172,10 @@ class Destroyable(Stack):
         self._stacks.order.append((word, self.name))
         return super()._call(word, work)
 
-    def up(self, program, *, total=0, anew=()):
+    def up(self, program, *, total=0):
         if isinstance(program, dict):  # strays: (token, name) -> id
             return self._call("adopt", lambda: self.state.update(program.values()))
-        return super().up(program, total=total, anew=anew)
+        return super().up(program, total=total)
 
     def destroy(self):
         self._call("destroy", self._destroy)

@@ -118,23 +118,52 @@ def test_names_and_markup():
     assert plain("<{%underline%}>a <b> {c}<{%reset%}>  ") == "a <b> {c}"
 
 
-def test_progress_counts_each_resource_once_and_grows_with_the_program():
-    heard = []
-    progress = Progress(heard.append, "toy", total=1)
-    for each in (
-        pre("same"),
-        pre("create", "a"),
-        done("create", "a"),
-        pre("create", "b"),
-        done("create", "b"),
-        done("same"),
-        event(),
-    ):
+def heard(*events, total):
+    """What is told of them and of the end, and what is told before it."""
+    told = []
+    progress = Progress(told.append, "toy-1", total=total)
+    for each in events:
         progress.take(each)
-    assert [(e.kind, e.title) for e in heard] == [("progress", "toy: resources")] * 4
-    assert [(e.detail, e.done, e.total) for e in heard] == [
-        ("create Server a", 0, 1),
-        ("create Server a: done", 1, 1),
-        ("create Server b", 1, 2),
-        ("create Server b: done", 2, 2),
+    before = len(told)
+    progress.end()
+    assert {(e.kind, e.title) for e in told} <= {("progress", "toy-1: resources")}
+    return [(e.detail, e.done, e.total) for e in told[:before]], [(e.detail, e.done, e.total) for e in told[before:]]
+
+
+def some(*names):
+    return [each for name in names for each in (pre("create", name), done("create", name))]
+
+
+def test_progress_counts_each_resource_once_of_those_that_were_planned():
+    before, end = heard(pre("same"), *some("a", "b"), done("same"), pre("create", "s", STACK), event(), total=3)
+    assert before == [
+        ("create Server a", 0, 3),
+        ("create Server a: done", 1, 3),
+        ("create Server b", 1, 3),
+        ("create Server b: done", 2, 3),
     ]
+    assert end == [("2 done", 2, 2)]
+
+
+def test_progress_knows_no_total_where_none_was_planned():
+    before, end = heard(*some("a", "b"), total=0)
+    assert before == [
+        ("create Server a", 0, 0),
+        ("create Server a: done, 1 so far", 1, 0),
+        ("create Server b, 1 so far", 1, 0),
+        ("create Server b: done, 2 so far", 2, 0),
+    ]
+    assert end == [("2 done", 2, 2)]
+
+
+@pytest.mark.parametrize("total", range(5))
+def test_nothing_is_complete_before_the_end(total):
+    before, end = heard(*some("a", "b", "c"), total=total)
+    assert len(before) == 6
+    assert all(done < of or not of for _, done, of in before)
+    assert [of for _, _, of in before] == [total if done < total else 0 for _, done, _ in before]
+    assert end == [("3 done", 3, 3)]
+
+
+def test_where_nothing_was_done_nothing_is_told():
+    assert heard(pre("same"), done("same"), total=0) == ([], [])

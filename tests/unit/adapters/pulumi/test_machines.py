@@ -54,12 +54,11 @@ class Run:
         self.command = Some(interrupt=lambda: None, end=lambda patience: None, version="3.0.0")
         self.engine = Some(work=folder, command=self.command, pulse=Pulse(), emit=self.told.append)
 
-    def machines(self, replace=()):
+    def machines(self):
         self.stacks.order.clear()
         return CloudMachines(
             cloud=self.cloud, spec=self.spec, engine=self.engine, stop=self.stop, record=lambda: self.record,
             access=lambda: AccessSpec(ssh=("198.51.100.7/32",)), user_data=lambda request: Secret("#cloud-config", known=False),
-            replace=frozenset(replace),
         )  # fmt: skip
 
     def place(self, *names):
@@ -68,13 +67,16 @@ class Run:
     def requests(self, *names):
         placements = self.record.placements("toy")
         return [
-            MachineRequest(name=name, cluster="demo", pool=name.split("-")[0], role="worker", placement=placements[name])
+            MachineRequest(
+                name=name, cluster="demo", pool=name.split("-")[0], role="worker", placement=placements[name],
+                ssh_public_key=self.record.ssh_public_key,
+            )
             for name in names
-        ]
+        ]  # fmt: skip
 
-    def up(self, *names, replace=()):
+    def up(self, *names):
         self.place(*[name for name in names if name not in self.record.placements("toy")])
-        return [machine.name for machine in self.machines(replace).apply(self.requests(*names))]
+        return [machine.name for machine in self.machines().apply(self.requests(*names))]
 
 
 @pytest.fixture
@@ -151,7 +153,7 @@ def test_waiting_for_a_list_ends_with_ctrl_c(run):
 def test_delete_takes_those_and_no_others_and_makes_nothing_anew(run):
     run.up(*NODES)
     before = dict(run.world.ids)
-    run.machines(replace=("work-1",)).delete(["work-2"])
+    run.machines().delete(["work-2"])
     assert run.world.ids == {name: ident for name, ident in before.items() if name != "work-2"}
 
 
@@ -162,6 +164,38 @@ def test_nodes_that_leave_stay_until_they_are_deleted_and_are_not_made_again(run
     del run.world.ids["work-2"]
     run.machines().apply(run.requests("control-1", "work-1"))
     assert run.world.births.count("work-2") == 1
+
+
+def test_nodes_are_made_anew_by_leaving_and_coming_again(run):
+    """As `up --replace` does it, which is what the guard advises."""
+    run.up(*NODES)
+    before = dict(run.world.ids)
+    run.stacks.known["toy"].odd = {"work-1": "replace"}
+    notes.drop(run.stacks.folder, "toy")
+    with pytest.raises(MachinesError) as caught:
+        run.up(*NODES)
+    assert (caught.value.code, caught.value.hint) == ("cloud/would-replace", "sloth up --replace work-1")
+    assert run.world.ids == before
+    run.stacks.known["toy"].odd["work-2"] = "replace"
+    there = run.machines()  # of one run
+    there.apply(run.requests("control-1"))
+    for name in ("work-1", "work-2"):  # one after the other: the second, too, is no hindrance to the first
+        there.delete([name])
+        run.record = run.record.without_placements([name])
+    assert set(run.world.ids) == {"network", "control-1"}
+    assert run.up(*NODES) == list(NODES)
+    assert {name for name in before if before[name] != run.world.ids[name]} == {"work-1", "work-2"}
+    assert run.stacks.order[-1] == ("up", "toy")
+
+
+def test_after_a_deletion_the_next_run_needs_no_engine(run):
+    run.up(*NODES)
+    there = run.machines()
+    there.apply(run.requests("control-1", "work-1"))
+    there.delete(["work-2"])
+    run.record = run.record.without_placements(["work-2"])
+    run.up("control-1", "work-1")
+    assert run.stacks.order == []
 
 
 def test_many_stacks_the_first_is_first_and_emptied_ones_are_emptied(run, monkeypatch):

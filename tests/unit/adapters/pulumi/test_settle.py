@@ -91,7 +91,7 @@ def test_strays_are_taken_over_and_told(stack, world):
 
 
 def test_a_stray_of_another_kind_or_name_is_none(stack, world):
-    report = stack._report(Declared(CLOUD, plan("work-1"), None), ())
+    report = stack._report(Declared(CLOUD, plan("work-1"), None))
     world.ids.update({"work-9": "7", "network": "8"})
     assert module.strays_of(task(stack, "work-1"), report) == {(NETWORK, "network"): "8"}
 
@@ -103,9 +103,12 @@ def test_replacing_and_deleting_what_stays_is_refused_before_anything_changes(st
     error = refused(lambda: settle(task(stack, "work-1", "work-2", "work-3")))
     assert (error.where, error.hint) == ("work-1", "sloth up --replace work-1")
     assert error.detail == "replace work-1 (Server) because of size"
-    stack.odd = {"network": "replace"}
-    error = refused(lambda: settle(task(stack, "work-1", "work-2", "work-3")))
-    assert error.where == "" and "spec" in error.hint
+    stack.odd = {"work-1": "replace", "work-2": "replace"}
+    error = refused(lambda: settle(task(stack, "work-1", "work-2")))
+    assert error.hint == "sloth up --replace work-1 --replace work-2"
+    for odd in ({"network": "replace"}, {"network": "replace", "work-1": "replace"}):  # no new node would help
+        stack.odd = odd
+        assert "spec" in refused(lambda: settle(task(stack, "work-1", "work-2", "work-3"))).hint
     stack.odd = {}
     stack.state.add("work-1-data")
     assert (
@@ -127,31 +130,41 @@ def test_a_node_whose_name_continues_anothers_may_go(stack, world):
     settle(task(stack, "work-1", gone=frozenset({"work-1-2"})))
     assert set(world.ids) == {"network", "work-1"}
     settle(task(stack, "work-1", "work-1-2"))
-    refused(
-        lambda: (
-            stack.odd.update({"work-1-2": "replace"}),
-            settle(task(stack, "work-1", "work-1-2", replace=frozenset({"work-1"}))),
-        )
-    )
+    stack.odd = {"work-1-2": "replace"}
+    refused(lambda: settle(task(stack, "work-1", "work-1-2", "work-2", leaving=frozenset({"work-1"}))))
 
 
-def test_replace_makes_that_node_anew_and_no_other(stack, world):
+def test_a_plan_shows_replacements_that_the_guard_would_refuse(stack, world):
     settle(task(stack, "work-1", "work-2"))
     before = dict(world.ids)
-    report, _ = look(task(stack, "work-1", "work-2", replace=frozenset({"work-2"})))
-    assert [(change.action, change.name) for change in report.changes.values()] == [("replace", "work-2")]
+    stack.odd = {"work-2": "replace"}
+    report, _ = look(task(stack, "work-1", "work-2", "work-3"))
+    told = {(change.action, change.name) for change in report.changes.values()}
+    assert told == {("create", "work-3"), ("replace", "work-2")}
     assert world.ids == before
-    settle(task(stack, "work-1", "work-2", replace=frozenset({"work-2"})))
-    assert {name for name in before if before[name] != world.ids[name]} == {"work-2"}
+
+
+def test_a_node_that_leaves_stays_as_it_is_until_then(stack, world):
+    """So that the hint leads somewhere: what the guard would refuse must not keep the node from going."""
+    settle(task(stack, "work-1", "work-2"))
+    world.ids["work-3"] = "made-by-a-lost-run"
+    before = dict(world.ids)
+    stack.odd = {"work-2": "replace", "work-1": "update"}
+    settle(task(stack, "work-1", "work-2", "work-3", leaving=frozenset({"work-2"})))
+    assert (world.ids, stack.odd) == (before, {"work-2": "replace"})
+    refused(lambda: settle(task(stack, "work-1", "work-2", "work-3")))  # it is not taken for done if the run is cut off here
+    settle(task(stack, "work-1", "work-3", gone=frozenset({"work-2"})))
+    settle(task(stack, "work-1", "work-2", "work-3"))
     assert world.births.count("work-2") == 2
+    assert {name: ident for name, ident in world.ids.items() if name != "work-2"} == {
+        name: ident for name, ident in before.items() if name != "work-2"
+    }
 
 
-def test_replace_does_not_make_a_stray_anew_first(stack, world):
+def test_how_much_there_is_to_do_is_told_where_a_plan_has_counted_it(stack):
     settle(task(stack, "work-1"))
-    world.ids["work-2"] = "made-by-a-lost-run"
-    settle(task(stack, "work-1", "work-2", replace=frozenset({"work-1"})))
-    assert world.births.count("work-1") == 2
-    assert "work-2" not in world.births
+    settle(task(stack, "work-1", "work-2", "work-3"))
+    assert stack.totals == [0, 2]
 
 
 def test_a_server_that_is_gone_comes_again_with_a_note_and_without(stack, world):

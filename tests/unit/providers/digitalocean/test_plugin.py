@@ -184,7 +184,7 @@ def test_the_catalogue_leaves_out_what_cannot_be_had():
     assert offer.sizes["s-4vcpu-8gb"].locations == {"fra1"}
     assert offer.sizes["s-2vcpu-4gb"].prices == {"fra1": 14.0, "nyc3": 14.0}
     assert offer.images == {"debian-12": "171157570", "ubuntu-24-04-x64": "171157572"}
-    assert [(quota.what, quota.limit, quota.used) for quota in offer.quotas] == [("Droplets", fakes.LIMIT, 1)]
+    assert [(quota.what, quota.limit, quota.used) for quota in offer.quotas] == [("Droplets", fake.limit, 1)]
 
 
 @pytest.mark.parametrize("kind", ["credentials", "quota", "capacity", "rate-limit", "in-use", "not-found", "conflict"])
