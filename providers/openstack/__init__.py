@@ -17,7 +17,7 @@ class OpenStack(Cloud):
         Credential("OS_CLOUD", "cloud", "Entry of clouds.yaml", secret=False, ways=("cloud",)),
         Credential("OS_AUTH_URL", "authUrl", "URL of Keystone", secret=False, ways=("application", "user")),
         # An application credential is bound to its project already.
-        Credential("OS_APPLICATION_CREDENTIAL_ID", "credential", "Its id", secret=False, ways=("application",)),
+        Credential("OS_APPLICATION_CREDENTIAL_ID", "credentialId", "Its id", secret=False, ways=("application",)),
         Credential(
             "OS_APPLICATION_CREDENTIAL_SECRET", "credentialSecret", "Secret of the application credential", ways=("application",)
         ),

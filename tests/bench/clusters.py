@@ -107,8 +107,12 @@ def _ssh_all(bed: Bed, nodes: list[str]) -> str:
 
 
 def second_beside_first() -> dict[str, object]:
-    """With the node image removed first: the first cluster bakes it, the second finds it."""
-    ids = set(docker("images", "-q", "--filter", "reference=sloth-node").split())
+    """With all that was baked removed first, as on a new machine: the first cluster makes the images, the second finds them."""
+    ids = {
+        image
+        for name in ("sloth-node", "sloth-packages")
+        for image in docker("images", "-q", "--filter", f"reference={name}").split()
+    }
     if ids:
         subprocess.run(["docker", "rmi", "-f", *ids], capture_output=True, check=False)
     first, second = _one_up(1, 2), _one_up(1, 2)

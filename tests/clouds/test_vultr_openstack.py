@@ -312,7 +312,7 @@ def test_openstack_with_an_application_credential_hides_the_user_of_the_environm
         monkeypatch.setenv(name, "somebody-else")
     monkeypatch.setenv("OS_REGION_NAME", "RegionOne")
     monkeypatch.setenv("MY_SECRET", "secret-of-the-credential")
-    found = environment("openstack", authUrl=URL, credential="c0ffee", credentialSecret={"env": "MY_SECRET"})
+    found = environment("openstack", authUrl=URL, credentialId="c0ffee", credentialSecret={"env": "MY_SECRET"})
     assert found == {
         "OS_AUTH_URL": URL, "OS_APPLICATION_CREDENTIAL_ID": "c0ffee", "OS_REGION_NAME": "RegionOne",
         "OS_APPLICATION_CREDENTIAL_SECRET": ("secret", "secret-of-the-credential"),

@@ -22,8 +22,9 @@ _REFERENCE = {"env", "file", "command"}
 
 
 def secretish(path: Path) -> bool:
-    """Whether a field of that name usually holds a secret."""
-    return any(_NAMES.search(part) for part in path if isinstance(part, str) and part != "secret")
+    """Whether a field of that name usually holds a secret. `credentialId` and the like name one, and are none."""
+    words = (part for part in path if isinstance(part, str) and part != "secret" and not part.endswith("Id"))
+    return any(_NAMES.search(word) for word in words)
 
 
 def literals(tree: Tree) -> Iterator[Finding]:

@@ -145,7 +145,7 @@ def _is_up(shop, told):
     for then in told:
         for what, was in then.items():
             assert was.items() <= now[what].items() if isinstance(was, dict) else was == now[what], what
-    assert shop.locks() == []
+    assert not shop.state().owner()
     assert shop.engines() == []
 
 
@@ -162,7 +162,8 @@ def test_up_is_finished_by_the_next_run(shop, number):
     shop.run("up")
     shop.gate.settled()
     _is_up(shop, told)
-    if number % 6 == 0:
+    # An engine that was killed when all was done leaves a lock that nobody needs until something is to be changed.
+    if number % 6 == 0 or shop.locks():
         before = shop.calls()
         shop.run("up")
         assert shop.calls() == before
