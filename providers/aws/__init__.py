@@ -29,6 +29,10 @@ class Aws(Cloud):
         Credential("AWS_SESSION_TOKEN", "sessionToken", "Session token of a temporary key", needed=False, ways=("key",)),
     )
     credentials_hint = "export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…"
+    tagless = {
+        "aws:ec2/routeTableAssociation:RouteTableAssociation": "{subnetId}/{routeTableId}",
+        "aws:ec2/volumeAttachment:VolumeAttachment": "{deviceName}:{volumeId}:{instanceId}",
+    }
     faults = (
         (r"AuthFailure|InvalidClientTokenId|SignatureDoesNotMatch|ExpiredToken|UnrecognizedClient|no valid credential",
          "credentials", "aws sts get-caller-identity"),

@@ -20,6 +20,7 @@ class Hcloud(Cloud):
     default_network = "10.110.0.0/16"
     example = {"size": "cx33", "location": "fsn1"}
     credentials = (Credential("HCLOUD_TOKEN", "token", "API token with read and write access"),)
+    tagless = {"hcloud:index/networkSubnet:NetworkSubnet": "{networkId}-{ipRange}"}
     faults = (
         (r"unauthorized|unable to authenticate|token_readonly", "credentials", "export HCLOUD_TOKEN=… (read and write access)"),
         (r"resource_unavailable|placement_error|error during placement", "capacity", ""),

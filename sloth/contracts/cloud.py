@@ -51,6 +51,8 @@ class Cloud(CloudSpec):
     credentials_hint: ClassVar[str] = ""  # what to do when there are none; by default to export the variables
     one_way_in: ClassVar[bool] = False  # a mix of two ways to log in is refused: what belongs to another is hidden
     settings: ClassVar[Mapping[str, str]] = {}  # further variables of the engine's plugin
+    # Token of a part that carries no tag and cannot be made twice -> the id that the engine imports it by, of its properties.
+    tagless: ClassVar[Mapping[str, str]] = {}
     faults: ClassVar[Sequence[tuple[str, str, str]]] = ()  # (regular expression, kind, hint); sloth.adapters.pulumi.faults
 
     def own_fields(self) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from sloth.adapters.pulumi import notes
 from sloth.adapters.pulumi.events import Change, Report
 from sloth.adapters.pulumi.notes import Note
-from sloth.adapters.pulumi.program import Answers, program
+from sloth.adapters.pulumi.program import Answers, Ids, program
 from sloth.adapters.pulumi.stack import EngineStack, Program
 from sloth.contracts.cloud import Cloud
 from sloth.errors import MachinesError
@@ -76,6 +77,8 @@ def _change(task: Task, *, known: bool) -> tuple[bool, Answers]:
     if known or task.found:  # else there is nothing at the cloud that could be lost
         report = _seen_through(task, plain)
         strays = strays_of(task, report)
+        if not known and task.cloud.tagless:  # a run was cut off, or was another machine's
+            strays |= _tagless(task, report, lambda ids: whole(adopt={**strays, **ids}))
         if strays:
             _tell(task, strays)
             _up(task, whole(adopt=strays), report)
@@ -120,6 +123,28 @@ def strays_of(task: Task, report: Report) -> dict[tuple[str, str], str]:
         if change.action == "create" and known:
             ids[(change.token, change.name)] = known
     return ids
+
+
+def _tagless(task: Task, report: Report, taking: Callable[[Ids], Program]) -> dict[tuple[str, str], str]:
+    """Parts that an engine was just making when it was killed, and that are there. No survey sees them, since they carry no
+    tag; a plan that takes one over fails where the cloud does not have it.
+    """
+    ids = {}
+    created = {(change.token, change.name) for change in report.changes.values() if change.action == "create"}
+    for token, name, properties in task.stack.half_made():
+        pattern = task.cloud.tagless.get(token)
+        if not pattern or (token, name) not in created:
+            continue
+        ident = pattern.format_map({key: _word(value) for key, value in properties.items()})
+        with suppress(MachinesError):
+            task.stack.preview(taking({(token, name): ident}))
+            ids[(token, name)] = ident
+    return ids
+
+
+def _word(value: object) -> str:
+    """A property as it stands in an id: JSON knows no whole numbers."""
+    return str(int(value)) if isinstance(value, float) else str(value)
 
 
 def guard(task: Task, report: Report) -> None:

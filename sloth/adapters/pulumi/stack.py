@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sloth.adapters.pulumi.command import Command
-from sloth.adapters.pulumi.events import Emit, Progress, Report
+from sloth.adapters.pulumi.events import Emit, Progress, Report, name_of
 from sloth.adapters.pulumi.faults import translate
 from sloth.adapters.pulumi.holders import Holders
 from sloth.adapters.pulumi.supervise import Pulse
@@ -139,6 +139,11 @@ class EngineStack:
         except _NoStack:
             return {}
         return dict(json.loads(result).get("deployment") or {})
+
+    def half_made(self) -> list[tuple[str, str, Mapping[str, Any]]]:
+        """Token, logical name and properties of what an engine that was killed was just making. Raises SlothError."""
+        pending = [each["resource"] for each in self.state().get("pending_operations") or [] if each["type"] == "creating"]
+        return [(each["type"], name_of(each["urn"]), each.get("inputs") or {}) for each in pending]
 
     def forget_pending(self) -> int:
         """Drop the notes about operations that were cut off, once it is known what became of them; answers how many."""

@@ -82,6 +82,11 @@ def _why_no_instance(fake: Fake, item: Item) -> str:
     return ""
 
 
+def _routed_already(fake: Fake, item: Item) -> str:
+    twin = any(other["subnetId"] == item["subnetId"] and other.id != item.id for other in fake.all(ROUTED))
+    return "api error Resource.AlreadyAssociated: the subnet has a route table already" if twin else ""
+
+
 def _same_zone(fake: Fake, item: Item) -> str:
     volume = next(other for other in fake.all(VOLUME) if other.id == item.inputs["volumeId"])
     instance = next(other for other in fake.all(INSTANCE) if other.id == item.inputs["instanceId"])
@@ -133,6 +138,7 @@ class Fake(base.Fake):
         ROUTED: Rules(
             id=_prefixed("rtbassoc"),
             refs={"subnetId": Ref(token=SUBNET), "routeTableId": Ref(token=TABLE)},
+            checks=_routed_already,
             replaces=frozenset({"subnetId"}),
         ),
         GROUP: Rules(
@@ -216,6 +222,13 @@ class Fake(base.Fake):
             replaces=frozenset({"targetGroupArn", "targetId", "port"}),
         ),
     }  # fmt: skip
+
+    def read(self, token: str, ident: str) -> Item | None:
+        """Associations are imported by the ids of both sides."""
+        found = super().read(token, ident)
+        if found is None and token == ROUTED:
+            return next((item for item in self.all(ROUTED) if f"{item['subnetId']}/{item['routeTableId']}" == ident), None)
+        return found
 
     def _tagged(self, token: str, tags: Mapping[str, Any] | None) -> Iterator[Item]:
         return (item for item in self.all(token) if (tags or {}).items() <= item.get("tags", {}).items())

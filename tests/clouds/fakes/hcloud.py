@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_network
 from typing import Any
 
 from tests.clouds.fakes import base
@@ -42,6 +43,12 @@ def _server(fake: Fake, item: Item) -> dict[str, Any]:
         "ipv4Address": address, "ipv6Address": "2001:db8::1", "ipv6Network": "2001:db8::/64", "status": "running",
         "primaryDiskSize": 80, "backupWindow": "",
     }  # fmt: skip
+
+
+def _subnet_overlaps(fake: Fake, item: Item) -> str:
+    mates = [other for other in fake.all(SUBNET) if other["networkId"] == item["networkId"]]
+    taken = any(ip_network(other["ipRange"]).overlaps(ip_network(item["ipRange"])) for other in mates)
+    return "invalid_input: the range overlaps with that of another subnet" if taken else ""
 
 
 def _group_is_full(fake: Fake, item: Item) -> str:
@@ -85,6 +92,7 @@ class Fake(base.Fake):
             refs={"networkId": Ref(token=NETWORK, holds=False)},
             known={"networkZone": "network_zone"},
             replaces=frozenset({"networkId", "ipRange", "networkZone", "type"}),
+            checks=_subnet_overlaps,
             id=lambda fake, item: f"{item.inputs['networkId']}-{item.inputs['ipRange']}",
         ),
         FIREWALL: Rules(unique="name"),

@@ -23,6 +23,7 @@ class Moment:
     method: str
     number: int
     after: bool = False
+    kind: str = ""  # only calls for resources of that kind count: `NetworkSubnet`
     since: int = 0  # the count begins when so many changes of another method were begun
 
 
@@ -76,7 +77,7 @@ class Gate:
         with self._lock:
             self._busy += 1
             self.counts[method] += 1
-            hit = self._is_it(method)
+            hit = self._is_it(method, str(words[0]))
             wait = self._frozen or (hit and not self._after())
             self._frozen = self._frozen or hit
         try:
@@ -93,9 +94,9 @@ class Gate:
             with self._lock:
                 self._busy -= 1
 
-    def _is_it(self, method: str) -> bool:
+    def _is_it(self, method: str, token: str) -> bool:
         here = self._moment
-        if here is None or self._frozen or here.method != method:
+        if here is None or self._frozen or here.method != method or not token.endswith(here.kind):
             return False
         changes = sum(count for name, count in self.counts.items() if name not in ("ask", method))
         self._counted += changes >= here.since
