@@ -62,9 +62,7 @@ def test_pools_of_one_role_do_not_all_begin_at_the_first_place():
 
 
 def test_a_cloud_that_lists_nothing_is_taken_at_the_users_word():
-    placements, problems = ask(
-        pool(count=1, size="x9", location="mars"), offer=catalogue(sizes=None, locations=frozenset())
-    )
+    placements, problems = ask(pool(count=1, size="x9", location="mars"), offer=catalogue(sizes=None, locations=frozenset()))
     assert problems == []
     assert (placements["work-1"]["size"], placements["work-1"]["location"]) == ("x9", "mars")
 
