@@ -24,6 +24,7 @@ _COMMON: tuple[tuple[str, str, str], ...] = (
     (r"capacity|resource_unavailable|out of stock|no longer available", "capacity", ""),
     (r"still in use|in use by|DependencyViolation|resource_in_use", "in-use", ""),
     (r"snapshot integrity|checkpoint .*(corrupt|invalid)|failed to (load|deserialize) .*(checkpoint|deployment)", "state", ""),
+    (r"\b409\b|already exists", "conflict", "look in the cloud's console whose it is, then sloth up"),
 )  # fmt: skip
 _HINTS = {
     "credentials": "look at the account's token and its permissions, then sloth up",
