@@ -7,7 +7,7 @@ DEMO := templates/specs/demo.yaml
 CODE := sloth providers distributions addons templates tests
 export SLOTH_CHECKOUT := $(CURDIR)
 
-.PHONY: help setup up down test check lint types imports unit clouds lab e2e bench docs picture lock fmt clean
+.PHONY: help setup up down test check lint types imports unit clouds kills lab e2e bench docs picture lock fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ unit: setup ## unit tests only (about a minute)
 
 clouds: setup ## tests with the real Pulumi engine and fake clouds
 	$(BIN)/python -m tests.run clouds
+
+kills: setup ## the kill matrix of cloud runs (minutes; CI runs it too)
+	$(BIN)/python -m tests.run kills
 
 lab: setup ## tests with real containers, no Kubernetes
 	$(BIN)/python -m tests.run lab

@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CODE = ["sloth", "providers", "distributions", "addons", "templates", "tests"]
+KILLS = "tests/clouds/runs/test_kills.py"
 COVERAGE_FLOOR = 85  # per cent of branches and lines
 
 
@@ -44,7 +45,15 @@ def clouds() -> None:
 
     print("+ have the Pulumi engine", flush=True)
     install_tool(lambda event: print(f"  {event.title} {event.detail}", flush=True) if event.kind == "note" else None)
-    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", "loadfile", "--durations=10", "tests/clouds")
+    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", "loadfile", "--durations=10", "tests/clouds", "--ignore", KILLS)
+
+
+def kills() -> None:
+    """The kill matrix over whole runs at two clouds: minutes, so it is no part of `make test`; CI runs it after that."""
+    from sloth.adapters.pulumi.install import install_tool
+
+    install_tool()
+    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", "load", "--durations=5", KILLS)
 
 
 def _sloth(*words: str) -> None:
@@ -91,6 +100,7 @@ def main(stage: str) -> None:
         "check": check,
         "unit": unit,
         "clouds": clouds,
+        "kills": kills,
         "lab": lambda: with_engine(lab),
         "e2e": lambda: with_engine(e2e),
     }

@@ -28,8 +28,7 @@ _KINDS: dict[str, tuple[Any, str, bool]] = {
 _BY_NAME = ("placement-group", "key-pair")  # the engine imports these by their names, which sloth puts into the tag too
 # Publishers of images, and how they name them.
 _IMAGES = {
-    "debian-12": ("136693071363", "debian-12-amd64-*"),
-    "debian-13": ("136693071363", "debian-13-amd64-*"),
+    **{f"debian-{number}": ("136693071363", f"debian-{number}-amd64-*") for number in (12, 13)},
     "ubuntu-22.04": ("099720109477", "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-amd64-server-*"),
     "ubuntu-24.04": ("099720109477", "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*"),
 }
@@ -78,16 +77,9 @@ def _found(kind: str, ident: str, tags: dict[str, str]) -> Found:
 
 def _machine(cloud: Cloud, item: Found, vpc: str) -> Machine:
     told = aws.ec2.get_instance(instance_id=item.id)
-    return cloud.machine(
-        item.node,
-        item.id,
-        address=told.public_ip,
-        private=told.private_ip,
-        network=vpc,
-        running=told.instance_state in ("pending", "running"),
-        region=told.availability_zone[:-1],
-        zone=told.availability_zone,
-    )
+    where = {"network": vpc, "region": told.availability_zone[:-1], "zone": told.availability_zone}
+    runs = told.instance_state in ("pending", "running")
+    return cloud.machine(item.node, item.id, address=told.public_ip, private=told.private_ip, running=runs, **where)
 
 
 def catalogue(cloud: Cloud, spec: ClusterSpec, wanted: Wanted) -> Catalogue:
