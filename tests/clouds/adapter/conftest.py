@@ -42,13 +42,14 @@ def world(tool, grown, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(scratch))
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setattr(machines, "_PAUSE", 0.05)
+    others = _children()  # of other modules' fixtures, in the same process
     with world.fake.serve() as attached:
         monkeypatch.setenv("PULUMI_DEBUG_PROVIDERS", attached)
         before = _threads()
         yield world
         world.settled()
     until(lambda: not _threads() - before)  # gRPC ends its own a moment later
-    assert _children() == []
+    assert {pid: words for pid, words in _children().items() if pid not in others} == {}
     assert list(scratch.rglob("*")) == []
 
 
@@ -58,11 +59,11 @@ def _threads():
 
 
 def _children():
-    """Command lines of our child processes (proc(5): fields 4 and 3 of stat are parent and state)."""
-    found = []
+    """Command lines of our child processes, by number (proc(5): fields 4 and 3 of stat are parent and state)."""
+    found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             state, parent = path.read_text(errors="replace").rpartition(")")[2].split()[:2]
             if parent == str(os.getpid()):
-                found.append(f"{path.parent.name} {state} {path.with_name('cmdline').read_text()}")
+                found[path.parent.name] = f"{state} {path.with_name('cmdline').read_text()}"
     return found
