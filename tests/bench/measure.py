@@ -21,7 +21,7 @@ class Figure:
 
 
 def once(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Figure:
-    """Run a command to its end. Raises CalledProcessError, with its output in the message, if it fails."""
+    """Run a command to its end. Raises CalledProcessError, with its output as a note, if it fails."""
     start = time.monotonic()
     with subprocess.Popen(
         command,
@@ -36,7 +36,10 @@ def once(command: Sequence[str], *, cwd: Path | None = None, env: Mapping[str, s
         process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.monotonic() - start
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command, output.decode(errors="replace")[-3000:])
+        said = output.decode(errors="replace")[-3000:]
+        error = subprocess.CalledProcessError(process.returncode, command, said)
+        error.add_note(said)  # which its own text leaves out
+        raise error
     return Figure(wall=wall, cpu=usage.ru_utime + usage.ru_stime, peak=usage.ru_maxrss / 1024)
 
 
