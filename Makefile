@@ -7,7 +7,7 @@ DEMO := templates/specs/demo.yaml
 CODE := sloth providers distributions addons templates tests
 export SLOTH_CHECKOUT := $(CURDIR)
 
-.PHONY: help setup up down test check lint types imports unit clouds kills lab e2e bench docs picture lock fmt clean
+.PHONY: help setup up down test check lint types imports unit clouds kills lab e2e long bench docs picture lock fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ lab: setup ## tests with real containers, no Kubernetes
 
 e2e: setup ## tests with real clusters
 	$(BIN)/python -m tests.run e2e
+
+long: setup ## upgrades, restores and kills of real clusters (minutes each; CI runs it too)
+	$(BIN)/python -m tests.run long
 
 bench: setup ## measure; results with history in docs/benchmarks/
 	$(BIN)/python -m tests.bench

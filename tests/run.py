@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CODE = ["sloth", "providers", "distributions", "addons", "templates", "tests"]
 KILLS = "tests/clouds/runs/test_kills.py"
+LONG = "tests/e2e/long"
 COVERAGE_FLOOR = 85  # per cent of branches and lines
 
 
@@ -36,7 +37,7 @@ def unit() -> None:
     """Everything that needs no container, with the coverage gate."""
     folders = ["tests/unit", "tests/contract", "tests/cli", "tests/packaging", "tests/fleet"]
     coverage = ["--cov", "--cov-branch", "--cov-report=term:skip-covered", f"--cov-fail-under={COVERAGE_FLOOR}"]
-    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", "loadfile", *coverage, *folders)
+    run(str(BIN / "pytest"), "-q", "-n", "4", "--dist", "worksteal", *coverage, *folders)  # they wait more than they work
 
 
 def clouds() -> None:
@@ -76,20 +77,29 @@ def with_engine(work: Callable[[], None]) -> None:
             stop_engine(data_dir())
 
 
+def _real(*paths: str) -> None:
+    # Nodes wait for one another most of the time, so three modules share two cores well; each has hosts or a cluster of its own.
+    run(str(BIN / "pytest"), "-q", "-n", "3", "--dist", "loadfile", "--durations=15", *paths, "--ignore", LONG)
+
+
 def lab() -> None:
     """Real containers, no Kubernetes."""
-    run(str(BIN / "pytest"), "-q", "tests/lab")
+    _real("tests/lab")
 
 
 def e2e() -> None:
     """Real clusters."""
-    run(str(BIN / "pytest"), "-q", "--durations=15", "tests/e2e")
+    _real("tests/e2e")
 
 
 def real() -> None:
-    """Everything that needs containers."""
-    lab()
-    e2e()
+    """Everything that needs containers, the longest modules first."""
+    _real("tests/e2e/test_ha.py", "tests/lab/test_mesh.py", "tests/e2e", "tests/lab")
+
+
+def long() -> None:
+    """Real clusters that are killed, upgraded, lost and restored: minutes each, so it is no part of `make test`; CI runs it."""
+    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", "loadfile", "--durations=15", LONG)
 
 
 def main(stage: str) -> None:
@@ -103,6 +113,7 @@ def main(stage: str) -> None:
         "kills": kills,
         "lab": lambda: with_engine(lab),
         "e2e": lambda: with_engine(e2e),
+        "long": lambda: with_engine(long),
     }
     if stage == "all":
         check()

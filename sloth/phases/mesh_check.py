@@ -20,7 +20,7 @@ from sloth.model.node import Node
 from sloth.model.phase import Each, PhaseRun
 from sloth.model.step import Do, Result, Script
 
-PATIENCE = 20  # seconds for a pair to answer
+PATIENCE = 20  # seconds for a pair to answer; 15 more once it has shaken hands (templates/mesh/sloth-mesh)
 AGAIN = 8  # seconds, when both ends try once more to find the cause
 _WAVE = 64  # peers that a node tries at once (templates/mesh/sloth-mesh)
 _SILENT = "mesh.silent."
@@ -54,7 +54,7 @@ def _try(node: str, names: Iterable[str], nodes: int, patience: int) -> Script[R
     result = yield Do(
         title="try mesh peers",
         run=f"PATIENCE={patience} {SCRIPT} check {words}".strip(),
-        timeout=waves * (patience + 15.0) + 15.0,
+        timeout=waves * (patience + 30.0) + 15.0,
         hint=f"sloth ssh {node} -- {SCRIPT} check",
     )
     assert isinstance(result, Result)  # noqa: S101  one step, one result
