@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from sloth.api import Abilities, Cloud, ClusterSpec, ConfigError, Credential, CredentialsError, Sdk, Secret, SlothError
+from sloth.api import Abilities, Cloud, ClusterSpec, Credential, CredentialsError, Sdk, Secret
 
 # Other ways that AWS's own tools know; the engine's plugin finds them itself.
 _OTHERS = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
@@ -18,7 +18,7 @@ class Aws(Cloud):
 
     name = "aws"
     sdk = Sdk(module="pulumi_aws", plugin="aws", extra="aws")
-    abilities = Abilities(balancer=True, volumes=True, private=True, spot=True, several_locations=True)
+    abilities = Abilities(balancer=True, dns=True, volumes=True, private=True, spot=True, several_locations=True)
     default_network = "10.120.0.0/16"
     prefixes = (16, 23)  # a VPC has 16 to 28, and sloth cuts it into 32 subnets
     example = {"size": "m7i.large", "location": "eu-central-1a"}
@@ -37,10 +37,8 @@ class Aws(Cloud):
         (r"AuthFailure|InvalidClientTokenId|SignatureDoesNotMatch|ExpiredToken|UnrecognizedClient|no valid credential",
          "credentials", "aws sts get-caller-identity"),
         (r"UnauthorizedOperation|AccessDenied", "credentials", "give the key the policy of docs/clouds/aws.md"),
-        (r"RequestLimitExceeded|Throttling", "rate-limit", ""),
-        (r"LimitExceeded|MaxSpotInstanceCountExceeded", "quota", "ask for more in the console: Service Quotas, Amazon EC2"),
+        (r"(?<!Request)LimitExceeded|MaxSpotInstanceCountExceeded", "quota", "ask for more: Service Quotas, Amazon EC2"),
         (r"InsufficientInstanceCapacity|Unsupported: .*Availability Zone", "capacity", ""),
-        (r"DependencyViolation|InUse\b", "in-use", ""),
         (r"AlreadyExists|\.Duplicate", "conflict", "something in the account has that name already: look at it in the console"),
         (r"NotFound|InvalidAMIID|Invalid value '.*' for InstanceType", "not-found", "sloth providers show aws"),
     )  # fmt: skip
@@ -61,15 +59,9 @@ class Aws(Cloud):
         zone = next(iter(self.places(spec)), self.example["location"])
         return str(self.options(spec).get("region") or re.sub(r"[a-z]$", "", zone))
 
-    def check(self, spec: ClusterSpec) -> Sequence[SlothError]:
-        """Locations are zones of one region."""
-        strange = sorted(zone for zone in self.places(spec) if zone[:-1] != self.home(spec))
-        problems = list(super().check(spec))
-        if strange:
-            summary = f"aws: {', '.join(strange)}: no availability zone of {self.home(spec)}"
-            hint = "write zones of one region, such as eu-central-1a, eu-central-1b"
-            problems.append(ConfigError("cloud/network-zone", summary, where="spec.pools", hint=hint))
-        return problems
+    def region(self, location: str) -> str:
+        """A VPC is in one region: `eu-central-1a` -> `eu-central-1`."""
+        return location[:-1]
 
 
 PLUGIN = Aws()

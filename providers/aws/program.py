@@ -11,6 +11,9 @@ import pulumi_aws as aws
 
 from sloth.api import ANYWHERE, CloudPlan, ServerPlan, Shared, user_data
 
+# The next `sloth up` makes it anew; one that is only stopped would stay away.
+_SPOT = {"market_type": "spot", "spot_options": {"instance_interruption_behavior": "terminate", "spot_instance_type": "one-time"}}
+
 
 def network(plan: CloudPlan) -> Shared:
     """What all servers share. Subnets cost nothing, so every zone has one: a node in a new zone changes nothing of the others."""
@@ -38,10 +41,6 @@ def server(plan: CloudPlan, server: ServerPlan, shared: Shared) -> Mapping[str, 
     """One instance and its volumes."""
     tags = {**plan.tags(server.name), "Name": plan.named(server.name)}
     disks = [_volume(plan, server, index) for index in range(len(server.volumes))]
-    spot = aws.ec2.InstanceInstanceMarketOptionsArgs(
-        market_type="spot",
-        spot_options={"instance_interruption_behavior": "terminate", "spot_instance_type": "one-time"},
-    )
     made = aws.ec2.Instance(
         **_named(plan, server.name, server.name),
         ami=server.image,
@@ -57,7 +56,7 @@ def server(plan: CloudPlan, server: ServerPlan, shared: Shared) -> Mapping[str, 
         root_block_device={
             "encrypted": True, "volume_type": "gp3", "volume_size": int(plan.options.get("disk") or 40), "tags": tags
         },
-        instance_market_options=spot if server.spot else None,
+        instance_market_options=_SPOT if server.spot else None,
         # A new image would replace the instance and new user-data stop it; both come with `--replace` only. Volumes first, so
         # that they are deleted last.
         opts=pulumi.ResourceOptions(ignore_changes=["ami", "user_data"], depends_on=disks),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi_aws as aws
 
-from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Quota, Size, Wanted, reached
+from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Quota, Size, Wanted, hardware, reached
 
 # Type of an ARN -> kind, type token where its id is what the engine imports, whether it costs money.
 _KINDS: dict[str, tuple[Any, str, bool]] = {
@@ -49,6 +49,11 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
     return [replace(item, machine=machines.get(item.id)) for item in found.values()]
 
 
+def account() -> str:
+    """Number of the account."""
+    return str(aws.get_caller_identity().account_id)
+
+
 def _alive(cluster: str) -> dict[str, set[str]]:
     """What is really there, of kinds that cost money: the tagging service tells for an hour of what is gone."""
     ours, theirs = {CLUSTER_TAG: cluster}, {f"kubernetes.io/cluster/{cluster}": "owned"}
@@ -72,7 +77,7 @@ def _found(kind: str, ident: str, tags: dict[str, str]) -> Found:
     what, token, billable = _KINDS[kind]
     name = tags.get("Name", ident)
     ident = name if kind in _BY_NAME else ident
-    return Found(kind=what, id=ident, name=name, node=tags.get(NODE_TAG, ""), token=token, billable=billable)
+    return Found(kind=what, id=ident, name=name, node=tags.get(NODE_TAG, ""), token=token, costs=billable)
 
 
 def _machine(cloud: Cloud, item: Found, vpc: str) -> Machine:
@@ -102,9 +107,8 @@ def catalogue(cloud: Cloud, spec: ClusterSpec, wanted: Wanted) -> Catalogue:
 
 def _size(name: str, zones: set[str]) -> Size:
     told = aws.ec2.get_instance_type(instance_type=name)
-    arm = "arm64" in told.supported_architectures
     return Size(
-        name=name, cpus=told.default_vcpus, memory=told.memory_size, architecture="arm64" if arm else "amd64",
+        name=name, cpus=told.default_vcpus, memory=told.memory_size, architecture=hardware(*told.supported_architectures),
         locations=frozenset(zones),
     )  # fmt: skip
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from sloth.api import Abilities, Cloud, ClusterSpec, ConfigError, Credential, Sdk, SlothError
-
-_REGISTER = "az provider register --namespace Microsoft.Compute (likewise Microsoft.Network)"
+from sloth.api import Abilities, Cloud, Credential, Sdk
 
 
 def zone_of(location: str) -> str:
@@ -19,7 +15,7 @@ class Azure(Cloud):
 
     name = "azure"
     sdk = Sdk(module="pulumi_azure", plugin="azure", extra="azure")
-    abilities = Abilities(balancer=True, volumes=True, private=True, spot=True, several_locations=True)
+    abilities = Abilities(balancer=True, dns=True, volumes=True, private=True, spot=True, several_locations=True)
     default_network = "10.140.0.0/16"
     prefixes = (1, 28)  # it is cut into two subnets, which have at least 8 addresses each
     example = {"size": "Standard_D2s_v5", "location": "westeurope"}
@@ -27,34 +23,23 @@ class Azure(Cloud):
         Credential("ARM_CLIENT_ID", "clientId", "Application id of the service principal", secret=False),
         Credential("ARM_CLIENT_SECRET", "clientSecret", "Password of the service principal"),
         Credential("ARM_TENANT_ID", "tenantId", "Id of the Entra tenant", secret=False),
-        Credential("ARM_SUBSCRIPTION_ID", "subscriptionId", "Id of the subscription", secret=False),
+        Credential("ARM_SUBSCRIPTION_ID", "subscriptionId", "Id of the subscription", secret=False, account=True),
     )
     credentials_hint = "az ad sp create-for-rbac gives all of them; export them: docs/clouds/azure.md"
     # Registering namespaces is for the subscription's owner: nodes need two, and a role that may do it may do too much.
     settings = {"ARM_SKIP_PROVIDER_REGISTRATION": "true"}
     faults = (
-        (r"MissingSubscriptionRegistration", "credentials", _REGISTER),
+        (r"MissingSubscriptionRegistration", "credentials", "az provider register -n Microsoft.Compute, and Microsoft.Network"),
         (r"AADSTS\d+|AuthorizationFailed|InvalidAuthenticationToken|building account|SubscriptionNotFound", "credentials", ""),
-        (r"QuotaExceeded|quota limits|PublicIPCountLimitReached|exceeding approved", "quota", ""),
         (r"SkuNotAvailable|AllocationFailed|OverconstrainedAllocation|NotAvailableForSubscription", "capacity", ""),
-        (r"TooManyRequests|OperationNotAllowed.*throttl", "rate-limit", ""),
-        (r"InUse\w*|CannotBeDeleted|NicReservedForAnotherVm|still contains Resources", "in-use", ""),
-        (r"already exists|AnotherOperationInProgress|ConflictError|RetryableError", "conflict", ""),
-        (r"ResourceGroupNotFound|PlatformImageNotFound|LocationNotAvailableForResourceType|NotFound", "not-found", ""),
+        (r"CannotBeDeleted|NicReservedForAnotherVm|still contains Resources", "in-use", ""),
+        (r"AnotherOperationInProgress|ConflictError|RetryableError", "conflict", ""),
+        (r"LocationNotAvailableForResourceType", "not-found", ""),
     )
 
     def region(self, location: str) -> str:
         """A network is in one region: `westeurope-2` -> `westeurope`."""
         return location.partition("-")[0]
-
-    def check(self, spec: ClusterSpec) -> Sequence[SlothError]:
-        """The network's region is known."""
-        problems, where = list(super().check(spec)), f"spec.providers.{self.name}"
-        regions = {self.region(place) for place in self.places(spec)}
-        if len(regions) == 1 and not self.options(spec).get("location"):
-            text = "azure: the pools say where they are, but not where their network is"
-            problems.append(ConfigError("cloud/no-region", text, where=where, hint=f"add location: {min(regions)} there"))
-        return problems
 
 
 PLUGIN = Azure()

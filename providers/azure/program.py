@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import pulumi
 from pulumi_azure import compute, core, lb
 from pulumi_azure import network as az
 
-from sloth.api import ANYWHERE, CloudPlan, ServerPlan, Shared, user_data
+from sloth.api import ANYWHERE, CloudPlan, ServerPlan, Shared, fitting, user_data
 
 from . import PLUGIN, zone_of
 
@@ -109,8 +108,7 @@ def balancer(plan: CloudPlan, shared: Shared, servers: Mapping[str, Mapping[str,
 
 
 def _place(plan: CloudPlan, node: str = "") -> dict[str, Any]:
-    tags = {re.sub(r"[<>%&\\?/]", "_", key)[:512]: value for key, value in plan.tags(node).items()}
-    return {"location": PLUGIN.region(plan.location), "tags": tags}
+    return {"location": PLUGIN.region(plan.location), "tags": fitting(plan.tags(node), r"[<>%&\\?/]")}
 
 
 def _rules(plan: CloudPlan) -> list[dict[str, Any]]:

@@ -20,14 +20,13 @@ _KINDS: dict[str, tuple[Any, str]] = {  # type of resource -> kind, type token
     "microsoft.compute/availabilitysets": ("placement group", "compute/availabilitySet:AvailabilitySet"),
     "microsoft.network/virtualnetworks": ("network", "network/virtualNetwork:VirtualNetwork"),
     "microsoft.network/networksecuritygroups": ("firewall", "network/networkSecurityGroup:NetworkSecurityGroup"),
-    "microsoft.network/networkinterfaces": ("address", "network/networkInterface:NetworkInterface"),
+    "microsoft.network/networkinterfaces": ("interface", "network/networkInterface:NetworkInterface"),
     "microsoft.network/publicipaddresses": ("address", "network/publicIp:PublicIp"),
     "microsoft.network/natgateways": ("gateway", "network/natGateway:NatGateway"),
     "microsoft.network/loadbalancers": ("load balancer", "lb/loadBalancer:LoadBalancer"),
 }
 _GROUP = "azure:core/resourceGroup:ResourceGroup"
 _SUBNET = "azure:network/subnet:Subnet"
-_BILLED = ("virtualmachines", "disks", "publicipaddresses", "natgateways", "loadbalancers")
 _IMAGES = {  # name -> publisher, offer, SKU
     "debian-12": "Debian:debian-12:12-gen2",
     "debian-13": "Debian:debian-13:13-gen2",
@@ -49,7 +48,7 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
     asked = {item.id: partial(compute.get_virtual_machine, name=item.name, resource_group_name=name) for item in servers}
     states = answers(asked, _ABSENT)
     machines = reached({item.id: _machine(cloud, item, states[item.id]) for item in servers if item.id in states})
-    own = Found(kind="group", id=group.id, name=name, token=_GROUP, billable=False)
+    own = Found(kind="group", id=group.id, name=name, token=_GROUP)
     return [own, *_subnets(name, items), *(_found(item, machines.get(item.id)) for item in items)]
 
 
@@ -63,7 +62,7 @@ def _subnets(group: str, items: Sequence[Any]) -> list[Found]:
         item.id: partial(network.get_virtual_network, name=item.name, resource_group_name=group) for item in _of("network", items)
     }
     return [
-        Found(kind="subnet", id=f"{net.id}/subnets/{subnet}", name=subnet, token=_SUBNET, billable=False)
+        Found(kind="subnet", id=f"{net.id}/subnets/{subnet}", name=subnet, token=_SUBNET)
         for net in answers(nets, _ABSENT).values()
         for subnet in net.subnets
     ]
@@ -101,9 +100,8 @@ def _machine(cloud: Cloud, item: Any, state: Any) -> Machine:
 
 def _found(item: Any, machine: Machine | None) -> Found:
     kind, token = _KINDS[item.type.lower()]
-    billed = item.type.lower().rpartition("/")[2] in _BILLED
     node = (item.tags or {}).get(NODE_TAG, "")
-    return Found(kind=kind, id=item.id, name=item.name, node=node, token=f"azure:{token}", billable=billed, machine=machine)
+    return Found(kind=kind, id=item.id, name=item.name, node=node, token=f"azure:{token}", machine=machine)
 
 
 def _size(name: str) -> Size:

@@ -13,7 +13,7 @@ class DigitalOcean(Cloud):
     name = "digitalocean"
     sdk = Sdk(module="pulumi_digitalocean", plugin="digitalocean", extra="digitalocean")
     # A VPC is of one region, and so are volumes and balancers.
-    abilities = Abilities(balancer=True, volumes=True, private=True)
+    abilities = Abilities(balancer=True, dns=True, volumes=True, private=True)
     default_network = "10.150.0.0/16"
     example = {"size": "s-2vcpu-4gb", "location": "fra1"}
     credentials = (Credential(_VARIABLE, "token", "API token with the scopes of docs/clouds/digitalocean.md"),)

@@ -41,10 +41,15 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
         *_volumes(cloud, spec, sum(item.volumes_count for item in known), droplets),
         *(_found("load balancer", item) for item in _balancers(spec, vpc)),
         *([_found("gateway", gateway)] if gateway else []),
-        *([_found("network", vpc, billable=False)] if vpc else []),
-        *(_found("ssh key", key, billable=False) for key in keys),
-        *(Found(kind="group", id=mark, name=f"{spec.name}-tag", token=_TOKENS["group"], billable=False) for _ in known),
+        *([_found("network", vpc)] if vpc else []),
+        *(_found("ssh key", key) for key in keys),
+        *(Found(kind="group", id=mark, name=f"{spec.name}-tag", token=_TOKENS["group"]) for _ in known),
     ]
+
+
+def account() -> str:
+    """Of the team that the token is of."""
+    return str(do.get_account().uuid)
 
 
 def _found(kind: Any, item: Any, **more: Any) -> Found:

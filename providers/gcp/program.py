@@ -31,7 +31,7 @@ def network(plan: CloudPlan) -> Shared:
     """VPC, subnet, firewall rules, placement policy; Cloud NAT for private nodes."""
     tag = _tag(plan)
     net = compute.Network(**plan.called("network"), **tag, auto_create_subnetworks=False).id
-    place = {"region": _region(plan), **tag}
+    place = {"region": PLUGIN.region(plan.location), **tag}
     subnet = compute.Subnetwork(
         **plan.called("subnet"), network=net, ip_cidr_range=plan.network, private_ip_google_access=True, **place
     )
@@ -59,7 +59,7 @@ def server(plan: CloudPlan, server: ServerPlan, shared: Shared) -> Mapping[str, 
     inside = {} if server.public else {"address_type": "INTERNAL", "subnetwork": subnet}
     address = compute.Address(
         **plan.called(f"{server.name}-address"),
-        region=_region(plan),
+        region=PLUGIN.region(plan.location),
         labels={**tags, "sloth-zone": server.location},  # the survey finds machines by their addresses
         **inside,
     ).address
@@ -87,7 +87,7 @@ def server(plan: CloudPlan, server: ServerPlan, shared: Shared) -> Mapping[str, 
 
 def balancer(plan: CloudPlan, shared: Shared, servers: Mapping[str, Mapping[str, Any]]) -> Any:
     """A passthrough balancer: packets keep the client's address, so the firewall's rule for the API still decides."""
-    net, where = shared["network"], {"region": _region(plan)}
+    net, where = shared["network"], {"region": PLUGIN.region(plan.location)}
     members: dict[str, list[Any]] = {}
     for item in plan.servers:
         if item.name in plan.balance:
@@ -125,10 +125,6 @@ def balancer(plan: CloudPlan, shared: Shared, servers: Mapping[str, Mapping[str,
 def _tag(plan: CloudPlan) -> dict[str, Any]:
     """What carries no labels has the tag as its description."""
     return {"description": f"{CLUSTER_TAG}={plan.cluster}"}
-
-
-def _region(plan: CloudPlan) -> Any:
-    return PLUGIN.region(plan.location) or None  # None = the one that the engine's plugin has from its environment
 
 
 def _allow(plan: CloudPlan, part: str, net: Any, port: int, sources: list[str], *, protocol: str = "tcp") -> None:

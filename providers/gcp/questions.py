@@ -7,7 +7,7 @@ from typing import Any
 
 from pulumi_gcp import cloudasset, compute, organizations
 
-from sloth.api import CLUSTER_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Size, Wanted, answers, reached
+from sloth.api import CLUSTER_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Size, Wanted, answers, hardware, reached
 
 _KINDS: dict[str, tuple[Any, str, str]] = {  # collection in a path -> kind, type token, function
     "instances": ("server", "instance:Instance", "get_instance"),
@@ -25,7 +25,6 @@ _ONCE = {
     "networks": "network", "subnetworks": "subnet", "routers": "router", "resourcePolicies": "spread",
     "forwardingRules": "balancer",
 }  # fmt: skip
-_FREE = ("network", "subnet", "placement group")
 _IMAGES = {"ubuntu-24.04": "ubuntu-os-cloud/ubuntu-2404-lts-amd64", "ubuntu-22.04": "ubuntu-os-cloud/ubuntu-2204-lts"}
 _ABSENT = "Error 404|notFound|not found"
 
@@ -89,7 +88,7 @@ def _found(path: str, node: str, machine: Machine | None) -> Found:
     collection, name = path.split("/")[-2:]
     kind, token, _ = _KINDS[collection]
     return Found(
-        kind=kind, id=path, name=name, node=node, token=f"gcp:compute/{token}", billable=kind not in _FREE, machine=machine
+        kind=kind, id=path, name=name, node=node, token=f"gcp:compute/{token}", machine=machine
     )  # fmt: skip
 
 
@@ -116,7 +115,7 @@ def _image(name: str) -> Any:
 
 
 def _size(item: Any, places: frozenset[str]) -> Size:
-    kind = "arm64" if item.architecture == "ARM64" else "amd64"
+    kind = hardware(item.architecture)
     return Size(name=item.name, cpus=item.guest_cpus, memory=item.memory_mb, architecture=kind, locations=places)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_hcloud as hcloud
 
-from sloth.api import CLUSTER_TAG, NODE_TAG, CloudPlan, ServerPlan, Shared, number, user_data
+from sloth.api import ANYWHERE, CLUSTER_TAG, NODE_TAG, CloudPlan, ServerPlan, Shared, number, user_data
 
 from . import PLUGIN
 
@@ -29,7 +29,14 @@ def network(plan: CloudPlan) -> Shared:
     # worker is in would depend on the others, and Kubernetes bears the loss of one anyway.
     group = hcloud.PlacementGroup(**_named(plan, "spread"), type="spread")
     # No server can join the network before its subnet is there, so servers are given that one's id.
-    return {"subnet": subnet.id, "firewall": firewall.id, "key": key.id, "spread": group.id, "zone": place["network_zone"]}
+    return {
+        "network": net.id,
+        "subnet": subnet.id,
+        "firewall": firewall.id,
+        "key": key.id,
+        "spread": group.id,
+        "zone": place["network_zone"],
+    }
 
 
 def server(plan: CloudPlan, server: ServerPlan, shared: Shared) -> Mapping[str, Any]:
@@ -41,17 +48,33 @@ def server(plan: CloudPlan, server: ServerPlan, shared: Shared) -> Mapping[str, 
         image=server.image,
         user_data=user_data(server),
         ssh_keys=[shared["key"]],
-        firewall_ids=[number(shared["firewall"])],
         placement_group_id=number(shared["spread"]) if server.role == "control-plane" else None,
         opts=pulumi.ResourceOptions(ignore_changes=_PINNED),
+        **_where(server, shared),
     )
     ident = number(made.id)
-    joined = hcloud.ServerNetwork(f"{server.name}-network", server_id=ident, subnet_id=shared["subnet"])
+    inside = made.networks.apply(lambda all_: all_[0].ip) if not server.public else _join(server, shared, ident)
+    if server.name == plan.forwarder:
+        first = pulumi.ResourceOptions(delete_before_replace=True)  # a network has one route for a destination
+        way = {"network_id": number(shared["network"]), "destination": ANYWHERE[0], "gateway": inside}
+        hcloud.NetworkRoute("way-out", **way, opts=first)
     for volume in server.volumes:
         # Empty: the node itself makes the file system, as at all clouds.
         called = _named(plan, f"{server.name}-{volume.name}", server.name)
         hcloud.Volume(**called, size=volume.size, server_id=ident, automount=False)
-    return {"id": made.id, "address": made.ipv4_address, "private_address": joined.ip}
+    return {"id": made.id, "address": made.ipv4_address if server.public else "", "private_address": inside}
+
+
+def _where(server: ServerPlan, shared: Shared) -> dict[str, Any]:
+    """A server has to be in some network when it is made; Hetzner refuses a firewall for one without a public address."""
+    if server.public:
+        return {"firewall_ids": [number(shared["firewall"])]}
+    closed = hcloud.ServerPublicNetArgs(ipv4_enabled=False, ipv6_enabled=False)
+    return {"public_nets": [closed], "networks": [hcloud.ServerNetworkArgs(subnet_id=shared["subnet"], alias_ips=[])]}
+
+
+def _join(server: ServerPlan, shared: Shared, ident: Any) -> Any:
+    return hcloud.ServerNetwork(f"{server.name}-network", server_id=ident, subnet_id=shared["subnet"]).ip
 
 
 def balancer(plan: CloudPlan, shared: Shared, servers: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -6,12 +6,11 @@ from typing import Any
 
 import pulumi_hcloud as hcloud
 
-from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Size, Wanted
+from sloth.api import CLUSTER_TAG, NODE_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine, Size, Wanted, hardware, reached
 
 from .program import LABELS
 
 _CLUSTER, _NODE = LABELS[CLUSTER_TAG], LABELS[NODE_TAG]
-_FREE = ("network", "firewall", "ssh key", "placement group")
 
 
 def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
@@ -21,6 +20,7 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
     ids = {int(server.id) for server in servers}
     balancers = [item for item in hcloud.get_load_balancers().load_balancers if _is_ours(item, spec.name) or _targets(item) & ids]
     volumes = [item for item in hcloud.get_volumes().volumes if _is_ours(item, spec.name) or item.server_id in ids]
+    machines = reached({item.id: _machine(cloud, item) for item in servers})
     others: dict[Any, tuple[str, list[Any]]] = {
         "load balancer": ("loadBalancer:LoadBalancer", balancers),
         "volume": ("volume:Volume", volumes),
@@ -31,7 +31,7 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
         "placement group": ("placementGroup:PlacementGroup", hcloud.get_placement_groups(with_selector=ours).placement_groups),
     }
     return [
-        *(_found("server", "server:Server", item, _machine(cloud, item)) for item in servers),
+        *(_found("server", "server:Server", item, machines[item.id]) for item in servers),
         *(_found(kind, token, item) for kind, (token, items) in others.items() for item in items),
     ]
 
@@ -39,7 +39,7 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
 def _found(kind: Any, token: str, item: Any, machine: Machine | None = None) -> Found:
     return Found(
         kind=kind, id=str(item.id), name=item.name, node=(item.labels or {}).get(_NODE, ""), token=f"hcloud:index/{token}",
-        billable=kind not in _FREE, machine=machine,
+        machine=machine,
     )  # fmt: skip
 
 
@@ -83,5 +83,5 @@ def _size(item: Any) -> Size:
     # No locations at all would mean that the cloud does not tell: what is sold out everywhere has to be somewhere else.
     return Size(
         name=item.name, cpus=int(item.cores), memory=int(item.memory * 1024),
-        architecture="arm64" if item.architecture == "arm" else "amd64", locations=places or frozenset({"none"}),
+        architecture=hardware(item.architecture), locations=places or frozenset({"none"}),
     )  # fmt: skip

@@ -17,8 +17,8 @@ class Linode(Cloud):
 
     name = "linode"
     sdk = Sdk(module="pulumi_linode", plugin="linode", extra="linode")
-    # A VPC is of one region. No private-only servers: it has no NAT gateway.
-    abilities = Abilities(balancer=True, volumes=True)
+    # A VPC is of one region. No private-only servers: it takes no routes, and its NAT gateway (a beta) no legacy interfaces.
+    abilities = Abilities(balancer=True, dns=True, volumes=True)
     default_network = "10.160.0.0/16"
     example = {"size": "g6-standard-2", "location": "eu-central"}
     credentials = (Credential(_VARIABLE, "token", "Personal access token with the scopes of docs/clouds/linode.md"),)

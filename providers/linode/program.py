@@ -102,10 +102,7 @@ def _firewall(plan: CloudPlan, name: str, rules: list[linode.FirewallInboundArgs
 
 def _inbound(plan: CloudPlan) -> list[linode.FirewallInboundArgs]:
     """What may come in, from the internet and inside the VPC."""
-    doors = plan.doors()
-    if plan.balance:  # a NodeBalancer speaks to its targets from an address in the VPC
-        doors.append(Door(name="balancer", text="balancer", protocol="tcp", sources=(plan.network,), port=6443))
-    return [_rule(door) for door in doors]
+    return [_rule(door) for door in (*plan.doors(), *plan.inner_doors())]
 
 
 def _rule(door: Door) -> linode.FirewallInboundArgs:

@@ -43,10 +43,10 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
         # Those of Linode's cloud controller and storage driver carry no tag of ours, but they hang on our network and servers.
         *_all("load balancer", (item for item in balancers if mark in item.tags or item.id in inside), names),
         *_all("volume", (item for item in volumes if mark in item.tags or item.linode_id in ids), names),
-        *_all("network", vpcs, billable=False),
-        *(_found("subnet", subnet, id=f"{vpc.id},{subnet.id}", billable=False) for vpc, subnet in subnets),
-        *_all("firewall", linode.get_firewalls(filters=wall).firewalls, names, billable=False),
-        *_all("placement group", linode.get_placement_groups(filters=group).placement_groups, names, billable=False),
+        *_all("network", vpcs),
+        *(_found("subnet", subnet, id=f"{vpc.id},{subnet.id}") for vpc, subnet in subnets),
+        *_all("firewall", linode.get_firewalls(filters=wall).firewalls, names),
+        *_all("placement group", linode.get_placement_groups(filters=group).placement_groups, names),
     ]
 
 
@@ -61,8 +61,8 @@ def _found(kind: Any, item: Any, **more: Any) -> Found:
     return Found(kind=kind, token=_TOKENS[kind], **fields)
 
 
-def _all(kind: Any, items: Iterable[Any], names: Mapping[str, str] | None = None, *, billable: bool = True) -> Iterator[Found]:
-    return (_found(kind, item, name=(names or {}).get(item.label, item.label), billable=billable) for item in items)
+def _all(kind: Any, items: Iterable[Any], names: Mapping[str, str] | None = None) -> Iterator[Found]:
+    return (_found(kind, item, name=(names or {}).get(item.label, item.label)) for item in items)
 
 
 def _node(tags: Iterable[str] | None) -> str:

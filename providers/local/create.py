@@ -85,7 +85,11 @@ def _arguments(spec: ClusterSpec, request: MachineRequest, image: NodeImage, pla
         "--network", network_name(spec.name), "--ip", place.address,
         *(word for port in publish for word in ("--publish", port)),
         "--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec",  # noqa: S108 — inside the container
-        "--mount", f"type=volume,dst=/var/lib/containerd,volume-label={labels.CLUSTER}={spec.name}",
+        # Layers of images need a file system that is no overlay itself: where containerd is upstream's, and k3s' and rke2's.
+        *(
+            word for folder in ("/var/lib/containerd", "/var/lib/rancher")
+            for word in ("--mount", f"type=volume,dst={folder},volume-label={labels.CLUSTER}={spec.name}")
+        ),
         *(word for key, value in marks.items() for word in ("--label", f"{key}={value}")),
         image.ref,
     ]  # fmt: skip

@@ -10,7 +10,7 @@ class OpenStack(Cloud):
 
     name = "openstack"
     sdk = Sdk(module="pulumi_openstack", plugin="openstack", extra="openstack")
-    abilities = Abilities(balancer=True, volumes=True, private=True, several_locations=True)
+    abilities = Abilities(balancer=True, dns=True, volumes=True, private=True, several_locations=True)
     example = {"size": "m1.medium", "location": "nova"}  # a location is an availability zone
     default_network = "10.180.0.0/16"
     credentials = (
@@ -23,7 +23,7 @@ class OpenStack(Cloud):
         ),
         Credential("OS_USERNAME", "user", "Login name", secret=False, ways=("user",)),
         Credential("OS_PASSWORD", "password", "Password of the user", ways=("user",)),
-        Credential("OS_PROJECT_NAME", "project", "Project of the user", secret=False, ways=("user",)),
+        Credential("OS_PROJECT_NAME", "project", "Project of the user", secret=False, account=True, ways=("user",)),
         Credential("OS_USER_DOMAIN_NAME", "domain", "Domain of the user", secret=False, needed=False, ways=("user",)),
         Credential("OS_PROJECT_DOMAIN_NAME", "domain", "Domain of the project", secret=False, needed=False, ways=("user",)),
         Credential("OS_REGION_NAME", "region", "Region", secret=False, needed=False),
@@ -36,12 +36,10 @@ class OpenStack(Cloud):
         (r"quota exceeded|exceeded for", "quota", "openstack limits show --absolute lists them; ask the operator for more"),
         (r"no valid host|not enough hosts|\boverlimit\b", "capacity",
          "give the pool a list of sizes or locations to fall back to"),
-        (r"in use by|still has ports|ports have an IP allocation|is not available.*in-use|immutable", "in-use",
-         "run sloth down again"),
+        (r"still has ports|ports have an IP allocation|is not available.*in-use|immutable", "in-use", ""),
         (r"more than one", "conflict",
          "two things fit: delete the wrong one, or name the external network in spec.providers.openstack.externalNetwork"),
-        (r"no results|not find|no [\w ]+ found|\b404\b", "not-found", "sloth providers show openstack"),
-        (r"\b409\b|already exists", "conflict", "something of another hand has that name: openstack server list"),
+        (r"no results|not find|no [\w ]+ found", "not-found", "sloth providers show openstack"),
     )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pulumi
 from pulumi_openstack import blockstorage, compute, loadbalancer, networking
 
-from sloth.api import CloudPlan, ServerPlan, Shared, user_data
+from sloth.api import CloudPlan, ServerPlan, Shared, fitting, user_data
 
 # Each of these counts only when a server is made, and would replace it when it changes.
 ONCE = ["image_id", "block_devices", "user_data", "key_pair", "availability_zone", "scheduler_hints", "networks"]
@@ -25,7 +24,7 @@ def tags(plan: CloudPlan, node: str = "") -> list[str]:
 
 def metadata(plan: CloudPlan, node: str) -> dict[str, str]:
     """All tags, with what the compute service allows in a key."""
-    return {re.sub(r"[^A-Za-z0-9_.: -]", "_", key): value for key, value in plan.tags(node).items()}
+    return fitting(plan.tags(node), r"[^A-Za-z0-9_.: -]")
 
 
 def network(plan: CloudPlan) -> Shared:
@@ -126,13 +125,9 @@ def _rules(plan: CloudPlan) -> dict[str, dict[str, Any]]:
         more = {"description": what, "ethertype": f"IPv{source.version}", "remote_ip_prefix": str(source), **ports}
         found[f"firewall-{what}-{str(source).replace(':', '-')}"] = {"protocol": kind, **more}
 
-    for door in plan.doors():
+    for door in (*plan.doors(), *plan.inner_doors()):
         for cidr in door.sources:
             rule(door.name, cidr, door.protocol, door.port)
-    if plan.private:  # private servers are reached through a public one
-        rule("ssh", plan.network, "tcp", 22)
-    if plan.balance:  # the balancer works from inside the network
-        rule("api", plan.network, "tcp", 6443)
     return found
 
 

@@ -46,7 +46,7 @@ def _servers(cloud: Cloud, spec: ClusterSpec, ports: dict[str, Any], public: dic
     machines = reached({node: _machine(cloud, node, port, public.get(node, ""), states[node]) for node, port in there.items()})
     token = "openstack:compute/instance:Instance"  # noqa: S105 - the engine's name of a type
     for node, port in sorted(ports.items()):
-        yield _found("address", port, port.name, "networking/port:Port", node, billable=False)
+        yield _found("interface", port, port.name, "networking/port:Port", node)
         if machine := machines.get(node):
             yield Found(kind="server", id=machine.id, name=f"{spec.name}-{node}", node=node, token=token, machine=machine)
 
@@ -90,12 +90,12 @@ def _shared(spec: ClusterSpec, tag: list[str]) -> Iterator[Found]:
         # It cannot be deleted while it has these; what belongs to a pool goes with it.
         for part, token, items in (("listener", "listener:Listener", item.listeners), ("pool", "pool:Pool", item.pools)):
             for each in items:
-                yield _found("load balancer", each, f"{api}-{part}", f"loadbalancer/{token}", billable=False)
+                yield _found("load balancer", each, f"{api}-{part}", f"loadbalancer/{token}", costs=False)
     if router := one(NONE, networking.get_router, tags=tag):
         yield _found("router", router, router.name, "networking/router:Router")
         for id_ in networking.get_port_ids(device_id=router.id, device_owner="network:router_interface").ids:
             kind = "openstack:networking/routerInterface:RouterInterface"
-            yield Found(kind="gateway", id=id_, name=f"{router.name}-interface", token=kind, billable=False)
+            yield Found(kind="gateway", id=id_, name=f"{router.name}-interface", token=kind, costs=False)
     free: list[tuple[Any, str, Callable[..., Any], dict[str, Any]]] = [
         ("subnet", "networking/subnet:Subnet", networking.get_subnet, {"tags": tag}),
         ("network", "networking/network:Network", networking.get_network, {"tags": tag}),
@@ -105,11 +105,11 @@ def _shared(spec: ClusterSpec, tag: list[str]) -> Iterator[Found]:
     ]
     for kind, token, function, criteria in free:
         if item := one(NONE, function, **criteria):
-            yield _found(kind, item, item.name, token, billable=False)
+            yield _found(kind, item, item.name, token)
 
 
-def _found(kind: Any, item: Any, name: str, token: str, node: str = "", *, billable: bool = True) -> Found:
-    return Found(kind=kind, id=item.id, name=name, node=node, token=f"openstack:{token}", billable=billable)
+def _found(kind: Any, item: Any, name: str, token: str, node: str = "", *, costs: bool | None = None) -> Found:
+    return Found(kind=kind, id=item.id, name=name, node=node, token=f"openstack:{token}", costs=costs)
 
 
 def catalogue(cloud: Cloud, spec: ClusterSpec, wanted: Wanted) -> Catalogue:

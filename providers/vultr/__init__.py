@@ -6,7 +6,7 @@ from sloth.api import Abilities, Cloud, Credential, Sdk
 
 
 class Vultr(Cloud):
-    """Vultr. No private-only servers: there is no way out for a server without a public address. No spot servers either."""
+    """Vultr. No private-only servers: without IPv4 they have a public IPv6 address, and a VPC takes no routes. No spot ones."""
 
     name = "vultr"
     # The SDK's plugin file names the place but no version; SDK and plugin are released with the same number.
@@ -14,7 +14,7 @@ class Vultr(Cloud):
         module="ediri_vultr", plugin="vultr", extra="vultr", version="2.27.1",
         server="github://api.github.com/dirien/pulumi-vultr",
     )  # fmt: skip
-    abilities = Abilities(balancer=True, volumes=True)  # a VPC is of one region
+    abilities = Abilities(balancer=True, dns=True, volumes=True)  # a VPC is of one region
     default_network = "10.170.0.0/16"
     example = {"size": "vc2-2c-4gb", "location": "fra", "image": "2136"}
     credentials = (Credential("VULTR_API_KEY", "apiKey", "Key of Vultr's API"),)

@@ -55,11 +55,11 @@ def _shared(spec: ClusterSpec) -> Iterator[Found]:
     if item := _one(vultr.get_load_balancer, label=api):
         yield _found("load balancer", item.id, api, "loadBalancer:LoadBalancer")
     if item := _one(vultr.get_firewall_group, description=firewall):
-        yield _found("firewall", item.id, firewall, "firewallGroup:FirewallGroup", billable=False)
+        yield _found("firewall", item.id, firewall, "firewallGroup:FirewallGroup")
     if item := _one(vultr.get_ssh_key, name=key):
-        yield _found("ssh key", item.id, key, "sSHKey:SSHKey", billable=False)
+        yield _found("ssh key", item.id, key, "sSHKey:SSHKey")
     if item := _one(vultr.get_vpc, description=network):
-        yield _found("network", item.id, network, "vpc:Vpc", billable=False)
+        yield _found("network", item.id, network, "vpc:Vpc")
 
 
 def _found(kind: Any, id_: str, name: str, token: str, **more: Any) -> Found:

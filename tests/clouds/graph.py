@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import grpc
 import pulumi
 from google.protobuf import json_format
 from pulumi import _types
@@ -25,7 +26,9 @@ from pulumi.runtime.stack import run_pulumi_func
 
 from sloth.contracts.cloud import Cloud
 from sloth.model.cloud import CloudPlan
+from sloth.model.names import NamePlan
 from tests.clouds import fakes, sdk
+from tests.clouds.fakes.rules import Refused
 
 SECRET = "[secret]"
 _SIGNATURE = "4dabf18193072939515e22adb298388d"  # how the engine's wire format marks special values
@@ -70,6 +73,12 @@ def graph(cloud: Cloud, plan: CloudPlan, *, shared: Mapping[str, str] | None = N
     return Graph(resources, outputs, dict(answers["network"]), tuple(sorted(monitor.asked)))
 
 
+def names(cloud: Cloud, plan: NamePlan) -> Graph:
+    """Run the plugin's program for the API's name in DNS."""
+    monitor = _run(lambda: cloud.records(plan), {}, _Monitor(fakes.functions(cloud.name), show_secrets=False))
+    return Graph({key: monitor.readable(value) for key, value in sorted(monitor.seen.items())}, {}, {}, tuple(monitor.asked))
+
+
 def asked(cloud: Cloud, question: Callable[[], Any], fake: Any = None) -> Any:
     """What a program of questions (`survey`, `catalogue`) answers, asked of a fake; a fresh one by default."""
     answers: list[Any] = []
@@ -112,6 +121,22 @@ def _run(program: Callable[[], None], answers: dict[str, Any], monitor: _Monitor
 
 async def _resolved(answers: dict[str, Any]) -> Any:
     return await pulumi.Output.from_input(dict(answers)).future()
+
+
+class Refusal(grpc.RpcError):
+    """A fake's refusal as the engine hands it on."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._text = text
+
+    def details(self) -> str:
+        """What the SDK makes its exception of."""
+        return f"invocation of a function returned an error: {self._text}"
+
+    def code(self) -> grpc.StatusCode:
+        """Of plugins always the same."""
+        return grpc.StatusCode.UNKNOWN
 
 
 class _Monitor(pulumi_mocks.MockMonitor):
@@ -163,7 +188,10 @@ class _Mocks(pulumi_mocks.Mocks):
     def call(self, args: Any) -> Any:
         self._asked.append(args.token)
         if self._functions is not None:
-            return self._functions(args.token, args.args), []
+            try:
+                return self._functions(args.token, args.args), []
+            except Refused as error:
+                raise Refusal(str(error)) from error
         kind = sdk.function(args.token)
         return {name: _made_up(hint, args.args.get(name), name) for name, hint in kind.outputs.items()}, []
 

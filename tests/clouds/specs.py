@@ -26,6 +26,16 @@ def plan(cloud: Cloud, name: str) -> CloudPlan:
     return {"single": _single, "ha": _ha, "pools": _pools, "private": _private, "balanced": _balanced}[name](cloud)
 
 
+def whole(cloud: Cloud) -> CloudPlan:
+    """All that the cloud can do, in one small plan: what the real engine is tried with."""
+    balanced = _plan(cloud, *_servers(cloud, 2, 1))
+    disks = (Volume(name="data", size=100, mount="/var/lib/data"), Volume(name="logs", size=20))
+    hidden = replace(server(cloud, "hidden", 1), public=not cloud.abilities.private)
+    data = replace(server(cloud, "data", 1), volumes=disks if cloud.abilities.volumes else (), spot=cloud.abilities.spot)
+    members = ("control-1", "control-2") if cloud.abilities.balancer else ()
+    return replace(balanced, servers=(*balanced.servers, hidden, data), private=cloud.abilities.private, balance=members)
+
+
 def spec(cloud: Cloud, plan: CloudPlan) -> ClusterSpec:
     """The spec that a plan could come from, as far as a survey looks at it."""
     pools = {server.pool: [other for other in plan.servers if other.pool == server.pool] for server in plan.servers}

@@ -1,14 +1,18 @@
-"""Every cloud plugin that has a fake, behind the real engine: made, unchanged, one more, gone."""
+"""Every cloud plugin that has a fake, behind the real engine: made, seen, taken over, unchanged, one more, gone.
+
+One life for each cloud, with all that the cloud can do; tests look at what came of it.
+"""
 
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
 
 import pytest
 
-from sloth.model.cloud import Volume, Wanted
+from sloth.model.cloud import Wanted
 from sloth.model.secret import Secret
 from sloth.model.spec import ClusterSpec, PoolSpec
 from tests.clouds import fakes, specs
@@ -16,78 +20,136 @@ from tests.clouds.engine import TOOL, Engine
 from tests.clouds.plugins import CLOUDS
 
 FAKED = {name: cloud for name, cloud in CLOUDS.items() if fakes.find(name)}
-# `single` is a part of the others, and `ha` of `balanced`.
-CASES = [
-    (name, spec)
-    for name, cloud in FAKED.items()
-    for spec in specs.possible(cloud)
-    if spec in ("pools", "private", "balanced" if cloud.abilities.balancer else "ha")
-]
 
 
-@pytest.fixture
-def lab(request, tmp_path):
-    """`lab(name)`: a fresh fake of a cloud, and an engine that is attached to it."""
-    assert os.access(TOOL, os.X_OK), f"there is no pulumi CLI at {TOOL}: set SLOTH_PULUMI"
-    with ExitStack() as stack:
+@dataclass
+class Life:
+    """What was seen of one cluster at one cloud."""
 
-        def make(name):
-            fake = fakes.find(name)()
-            return fake, Engine(tmp_path, CLOUDS[name], stack.enter_context(fake.serve()))
+    plan: Any
+    new: str = ""  # the node that came later
+    outputs: Any = None
+    seen: dict[str, Any] = field(default_factory=dict)  # surveys: before, made, other, after
+    offer: Any = None
+    unlike: dict[str, Any] = field(default_factory=dict)  # what a plan says: operation -> number
+    number: dict[str, int] = field(default_factory=dict)  # creates so far
+    later: list[str] = field(default_factory=list)  # created for the new node
+    touched: list[str] = field(default_factory=list)  # updated or deleted until then
+    text: str = ""  # all that the engine left in files
+    left: dict[Any, Any] = field(default_factory=dict)
 
-        yield make
 
-
-def _plan(name, spec):
-    """The standard plan with an image that the fake has."""
-    plan = specs.plan(CLOUDS[name], spec)
+def plan_of(name):
+    """The plan with an image that the fake has."""
+    plan = specs.whole(CLOUDS[name])
     image = getattr(fakes.find(name), "image", "")
     return replace(plan, servers=tuple(replace(server, image=image or server.image) for server in plan.servers))
 
 
-@pytest.mark.parametrize(("name", "spec"), CASES)
-def test_up_no_change_one_more_and_down(name, spec, lab):
-    fake, engine = lab(name)
-    plan = _plan(name, spec)
-    outputs = engine.up(plan)
-    assert sorted(outputs["servers"]) == sorted(server.name for server in plan.servers)
+@pytest.fixture(scope="session")
+def lives(tmp_path_factory):
+    """`lives(name)`: the life at that cloud, lived once."""
+    assert os.access(TOOL, os.X_OK), f"there is no pulumi CLI at {TOOL}: set SLOTH_PULUMI"
+    return cache(lambda name: _live(name, tmp_path_factory.mktemp(name), tmp_path_factory.mktemp(f"{name}-other")))
+
+
+def _live(name, folder, elsewhere):
+    fake, cloud, plan = fakes.find(name)(), CLOUDS[name], plan_of(name)
+    spec, life = spec_of(name, plan), Life(plan)
+    with fake.serve() as provider:
+        engine, other = Engine(folder, cloud, provider), Engine(elsewhere, cloud, provider)
+        wanted = Wanted(sizes=(cloud.example["size"],), locations=(cloud.example["location"],), images=(cloud.default_image,))
+        life.seen["before"], life.offer = engine.ask(lambda: (cloud.survey(spec), cloud.catalogue(spec, wanted)))
+        life.outputs = engine.up(plan)
+        life.number["made"] = len(fake.made())
+        life.seen["made"], life.seen["other"] = engine.ask(lambda: (cloud.survey(spec), cloud.survey(replace(spec, name="x"))))
+        other.take_over(plan, {(token, item.name): item.id for (token, _), item in fake.items.items()})
+        life.number["taken over"] = len(fake.made())
+        life.unlike["taken over"], life.unlike["the same"] = other.preview(plan), engine.preview(plan)
+        changed = [replace(server, user_data=Secret("#cloud-config\n# newer\n")) for server in plan.servers]
+        life.unlike["other user-data"] = engine.preview(replace(plan, servers=tuple(changed)))
+        before = len(fake.calls)
+        more, life.new = specs.with_one_more(cloud, plan)
+        engine.up(more)
+        calls = [call for call in fake.calls[before:] if not call.refused]
+        life.later = [call.name for call in calls if call.method == "Create"]
+        life.touched = [call.name for call in calls if call.method in ("Update", "Delete")]
+        life.text = engine.text()
+        engine.down(more)
+        life.left = dict(fake.items)
+        life.seen["after"] = engine.ask(lambda: cloud.survey(spec))
+    return life
+
+
+def spec_of(name, plan):
+    """A spec with the plan's pools, as far as surveys look at it: not every cloud can list volumes, so they need the names."""
+    pools = {}
     for server in plan.servers:
-        assert bool(outputs["servers"][server.name]["address"]) is server.public
-        assert outputs["servers"][server.name]["private_address"]
-    assert set(engine.preview(plan)) == {"same"}
+        disks = [{"name": volume.name, "size": f"{volume.size}Gi"} for volume in server.volumes]
+        pools[server.pool] = PoolSpec(name=server.pool, role=server.role, provider=name, count=9, options={"volumes": disks})
+    return ClusterSpec(name="shop", providers={name: dict(plan.options)}, pools=tuple(pools.values()))
 
-    changed = [replace(server, user_data=Secret("#cloud-config\n# newer\n")) for server in plan.servers]
-    assert set(engine.preview(replace(plan, servers=tuple(changed)))) == {"same"}
 
-    before = len(fake.made())
-    more, new = specs.with_one_more(CLOUDS[name], plan)
-    engine.up(more)
-    made = fake.made()[before:]
-    assert made
-    assert all(new in item for item in made)
-    assert fake.made("Delete") == []
-    assert fake.made("Update") == []
+@pytest.fixture(params=FAKED)
+def life(request, lives):
+    return lives(request.param)
 
-    assert specs.USER_DATA.splitlines()[1] not in engine.text()
-    engine.down(more)
-    assert fake.items == {}
+
+def test_it_is_made_as_planned(life):
+    assert sorted(life.outputs["servers"]) == sorted(server.name for server in life.plan.servers)
+    for server in life.plan.servers:
+        assert bool(life.outputs["servers"][server.name]["address"]) is server.public
+        assert life.outputs["servers"][server.name]["private_address"]
+    assert bool(life.outputs.get("balancer")) is bool(life.plan.balance)
+
+
+def test_the_same_again_changes_nothing(life):
+    assert set(life.unlike["the same"]) == {"same"}
+
+
+def test_other_user_data_changes_nothing(life):
+    assert set(life.unlike["other user-data"]) == {"same"}
+
+
+def test_what_exists_is_taken_over_and_not_made_twice(life):
+    assert life.number["taken over"] == life.number["made"]
+    assert set(life.unlike["taken over"]) == {"same"}
+
+
+def test_one_more_node_makes_its_own_resources_and_touches_no_other(life):
+    assert life.later
+    assert all(life.new in item for item in life.later)
+    assert life.touched == []
+
+
+def test_user_data_is_in_no_file_of_the_engine(life):
+    assert "shop" in life.text
+    assert specs.USER_DATA.splitlines()[1] not in life.text
+
+
+def test_afterwards_nothing_is_left(life):
+    assert life.left == {}
+    assert list(life.seen["after"]) == []
+
+
+def test_the_survey_sees_what_was_made_and_of_no_other_cluster(life):
+    assert list(life.seen["before"]) == []
+    assert list(life.seen["other"]) == []
+    found = life.seen["made"]
+    machines = {item.node: item.machine for item in found if item.kind == "server"}
+    assert sorted(machines) == sorted(server.name for server in life.plan.servers)
+    disks = [volume for server in life.plan.servers for volume in server.volumes]
+    assert len([item for item in found if item.kind == "volume"]) >= len(disks)
+    assert bool([item for item in found if item.kind == "load balancer"]) is bool(life.plan.balance)
 
 
 @pytest.mark.parametrize("name", FAKED)
-def test_the_survey_sees_what_was_made(name, lab):
-    _, engine = lab(name)
-    cloud, plan = CLOUDS[name], _plan(name, "private" if CLOUDS[name].abilities.private else "pools")
-    disk = (Volume(name="data", size=30),) if cloud.abilities.volumes else ()
-    plan = replace(plan, servers=(*plan.servers[:-1], replace(plan.servers[-1], volumes=disk)))
-    spec = _spec(name, plan)
-    assert list(engine.ask(lambda: cloud.survey(spec))) == []
-    outputs = engine.up(plan)
-    found = engine.ask(lambda: cloud.survey(spec))
-    machines = {item.node: item.machine for item in found if item.kind == "server"}
-    public = {server.name for server in plan.servers if server.public}
-    assert sorted(machines) == sorted(server.name for server in plan.servers)
+def test_machines_of_a_survey_are_as_they_were_made(name, lives):
+    life, cloud = lives(name), CLOUDS[name]
+    public = {server.name for server in life.plan.servers if server.public}
+    machines = {item.node: item.machine for item in life.seen["made"] if item.kind == "server"}
     for node, machine in machines.items():
-        made = outputs["servers"][node]
+        made = life.outputs["servers"][node]
         assert (machine.name, machine.id, machine.private_address) == (node, made["id"], made["private_address"])
         assert machine.address == (made["address"] if node in public else made["private_address"])
         assert (machine.jump is None) is (node in public)
@@ -99,48 +161,12 @@ def test_the_survey_sees_what_was_made(name, lab):
         assert machine.labels["topology.kubernetes.io/zone"]
     assert all(machine.network for machine in machines.values())
     assert len({machine.network for machine in machines.values()}) == 1
-    assert len([item for item in found if item.kind == "volume"]) >= len(disk)
-    assert list(engine.ask(lambda: cloud.survey(replace(spec, name="other")))) == []
-    engine.down(plan)
-    assert list(engine.ask(lambda: cloud.survey(spec))) == []
 
 
 @pytest.mark.parametrize("name", FAKED)
-def test_what_exists_is_taken_over_and_not_made_twice(name, lab, tmp_path):
-    fake, engine = lab(name)
-    plan = _plan(name, "single")
-    engine.up(plan)
-    made = {(token, item.name): item.id for (token, _), item in fake.items.items()}
-    number = len(fake.made())
-    (tmp_path / "other").mkdir()
-    with fake.serve() as provider:
-        other = Engine(tmp_path / "other", CLOUDS[name], provider)
-        other.take_over(plan, made)
-        assert len(fake.made()) == number
-        assert set(other.preview(plan)) == {"same"}
-        other.down(plan)
-    assert fake.items == {}
-
-
-def _spec(name, plan):
-    """A spec with the plan's pools, as far as surveys look at it: not every cloud can list volumes, so they need the names."""
-    pools = {}
-    for server in plan.servers:
-        disks = [{"name": volume.name, "size": f"{volume.size}Gi"} for volume in server.volumes]
-        known = pools[server.pool].options["volumes"] if server.pool in pools else []
-        options = {"volumes": disks or known}
-        pools[server.pool] = PoolSpec(name=server.pool, role=server.role, provider=name, count=9, options=options)
-    return ClusterSpec(name="shop", providers={name: dict(plan.options)}, pools=tuple(pools.values()))
-
-
-@pytest.mark.parametrize("name", FAKED)
-def test_the_catalogue_has_what_the_example_asks_for(name, lab):
-    _, engine = lab(name)
-    cloud = CLOUDS[name]
+def test_the_catalogue_has_what_the_example_asks_for(name, lives):
+    cloud, offer = CLOUDS[name], lives(name).offer
     size, location, image = cloud.example["size"], cloud.example["location"], cloud.default_image
-    spec = ClusterSpec(name="shop", providers={name: dict(_plan(name, "single").options)})
-    wanted = Wanted(sizes=(size,), locations=(location,), images=(image,))
-    offer = engine.ask(lambda: cloud.catalogue(spec, wanted))
     assert location in offer.locations
     assert size in offer.sizes
     assert not offer.sizes[size].locations or location in offer.sizes[size].locations

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from sloth.model.secret import Secret
+from sloth.model.spec import ClusterSpec
 from tests.clouds import sdk, specs
-from tests.clouds.graph import SECRET, graph
+from tests.clouds.graph import SECRET, asked, graph
 from tests.clouds.plugins import CLOUDS
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "clouds"
@@ -153,3 +154,24 @@ def test_a_logical_name_is_one_resource(name, spec):
     """What a crash left is taken over by type and logical name, and what a node's deletion takes is told by it."""
     names = [key.split(" ", 1)[1] for key in standard(name, spec).resources]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("name", "variable", "value", "account"),
+    [
+        ("aws", "AWS_PROFILE", "mine", "111122223333"),  # the cloud tells
+        ("digitalocean", "DIGITALOCEAN_TOKEN", "t", "team-1"),
+        ("gcp", "GOOGLE_PROJECT", "my-project", "my-project"),  # whoever logs in says
+        ("azure", "ARM_SUBSCRIPTION_ID", "sub-1", "sub-1"),
+        ("openstack", "OS_PROJECT_NAME", "shop", "shop"),
+        ("hcloud", "HCLOUD_TOKEN", "t", ""),  # nobody tells
+    ],
+)
+def test_whose_the_credentials_are(name, variable, value, account, monkeypatch):
+    cloud = CLOUDS[name]
+    for each in cloud.credentials:
+        if not each.ways or each.ways == ("file",) or (name == "openstack" and "user" in each.ways):
+            monkeypatch.setenv(each.variable, "x")
+    monkeypatch.delenv("OS_CLOUD", raising=False)
+    monkeypatch.setenv(variable, value)
+    assert asked(cloud, lambda: cloud.account(ClusterSpec(name="shop"))) == account

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,10 @@ class Change:
     action: str  # one of CHANGES
     causes: tuple[str, ...] = ()  # properties that make it so
     urn: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict)  # of what is created, secrets masked
+
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # in inputs: what is not known before something else is there
 
 
 @dataclass
@@ -56,7 +60,11 @@ class Report:
         known = self.changes.get(meta.urn)
         if known is None or known.action != "replace":
             causes = tuple(meta.keys or meta.diffs or ())
-            self.changes[meta.urn] = Change(token=meta.type, name=name_of(meta.urn), action=action, causes=causes, urn=meta.urn)
+            inputs = (meta.new.inputs or {}) if action == "create" and meta.new else {}
+            change = Change(
+                token=meta.type, name=name_of(meta.urn), action=action, causes=causes, urn=meta.urn, inputs=inputs
+            )  # fmt: skip
+            self.changes[meta.urn] = change
 
     def _say(self, diagnostic: Any) -> None:
         text = plain(diagnostic.message)

@@ -16,15 +16,16 @@ _COMMON: tuple[tuple[str, str, str], ...] = (
     (r"no resource plugin|plugin .*(not found|not installed)|could not load plugin", "plugin", "sloth doctor --fix"),
     (r"incorrect passphrase|passphrase must be set", "passphrase", "set SLOTH_PASSPHRASE to the one the cluster was made with"),
     # Limits come before 403, which some clouds answer with them, and those of requests before those of the account.
-    (_NUMBER.format(429) + r"|rate.?limit|too many requests|throttl|RequestLimitExceeded", "rate-limit", ""),
-    (r"quota|limit (was )?(exceeded|reached)|LimitExceeded|resource_limit_exceeded", "quota", ""),
+    (_NUMBER.format(429) + r"|rate.?limit|too.?many.?requests|throttl|RequestLimitExceeded", "rate-limit", ""),
+    (r"quota|limit.?(was )?(exceeded|reached)|LimitExceeded|resource_limit_exceeded", "quota", ""),
     (_NUMBER.format(401) + r"|unauthori[sz]ed\b|invalid (api )?token|token .*expired|authentication failed|AuthFailure",
      "credentials", ""),
     (_NUMBER.format(403) + r"|forbidden|AccessDenied|UnauthorizedOperation|not authorized", "credentials", ""),
     (r"capacity|resource_unavailable|out of stock|no longer available", "capacity", ""),
-    (r"still in use|in use by|DependencyViolation|resource_in_use", "in-use", ""),
+    (r"still in use|in use by|DependencyViolation|resource_?in_?use|InUse\b|being used by|still attached", "in-use", ""),
     (r"snapshot integrity|checkpoint .*(corrupt|invalid)|failed to (load|deserialize) .*(checkpoint|deployment)", "state", ""),
-    (r"\b409\b|already exists", "conflict", "look in the cloud's console whose it is, then sloth up"),
+    (r"\b409\b|already.?exists", "conflict", "look in the cloud's console whose it is, then sloth up"),
+    (r"\b404\b|not.?found", "not-found", ""),
 )  # fmt: skip
 _HINTS = {
     "credentials": "look at the account's token and its permissions, then sloth up",
@@ -32,7 +33,7 @@ _HINTS = {
     "capacity": "add another size or location to the pool, then sloth up",
     "rate-limit": "wait a minute, then sloth up: what was made stays and is used",
     "in-use": "sloth down again: what is left is tried anew",
-    "not-found": "sloth providers show the cloud, then correct the spec",
+    "not-found": "correct the name in the spec: sloth providers list, then sloth providers show",
     "conflict": "sloth up",
     "state": "sloth state rollback to the version before",
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import socket
 import time
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +19,9 @@ from sloth.errors import StateError
 from sloth.model.event import Event
 
 PATIENCE = 120.0  # seconds for a living holder to finish
+# Seconds after which a lock of another host is a dead run's. Whoever changes something has the cluster's own lock, which a living
+# run would hold; and an engine that says nothing for so long is ended (supervise.STALL), which a killed run cannot do any more.
+ABANDONED = 2700.0
 _URL = re.compile(r"^\s*(\S+/locks/\S+\.json(?:\?\S*)?): created by", re.MULTILINE)
 _LINE = re.compile(r"created by (?P<user>\S+?)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<at>\S+)")
 
@@ -38,10 +42,11 @@ class Holders:
         """
         found = [match.groupdict() for match in _LINE.finditer(text)]
         here = [holder for holder in found if holder["host"] == socket.gethostname()]
-        if found and len(here) == len(found) and not any(lives(int(holder["pid"])) for holder in here):
+        away = [holder for holder in found if holder not in here and not abandoned(holder["at"])]
+        if found and not away and not any(lives(int(holder["pid"])) for holder in here):
             self._emit(Event(kind="note", title=f"{self._cloud}: took over the lock of a run that is dead ({_who(found[0])})"))
             return True
-        if len(here) < len(found) or not found or time.monotonic() > self._deadline:
+        if away or not found or time.monotonic() > self._deadline:
             raise self._locked(found, text)
         if not self._told:
             self._told = True
@@ -64,8 +69,17 @@ class Holders:
             "engine/locked",
             f"{self._cloud}: {who} is changing the machines of this cluster",
             detail=text.strip().splitlines()[-1] if not found else "",
-            hint="wait for it; if it is dead: sloth unlock",
+            hint=f"wait for it (a lock of another host counts for {ABANDONED / 60:.0f} minutes); if it is dead: sloth unlock",
         )
+
+
+def abandoned(at: str) -> bool:
+    """Whether a lock of that time (RFC 3339) is so old that no engine can be at work any more. One without a time is not."""
+    try:
+        made = datetime.fromisoformat(at)
+        return time.time() - made.timestamp() > ABANDONED
+    except ValueError:
+        return False
 
 
 def lives(pid: int) -> bool:

@@ -85,7 +85,8 @@ def plans(
         network=cloud.cidr(spec),
         options=cloud.options(spec),
         servers=(),
-        locations=tuple(sorted({one.location for one in servers.values()})),
+        # Without servers, as when the last one leaves, the spec says where what they share is.
+        locations=tuple(sorted({one.location for one in servers.values()})) or cloud.places(spec)[:1],
         ssh_public_key=ssh_public_key,
         access_ssh=access.ssh,
         access_api=access.api,

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from sloth.adapters.pulumi.holders import lives
+from sloth.adapters.pulumi.holders import abandoned, lives
 from sloth.errors import StateError
 
 _FOLDER = ".pulumi/locks/organization"
@@ -85,6 +85,47 @@ def unlock(shelf: Shelf, project: str, below: str = "") -> list[str]:
     for path in found:
         shelf.delete(path)
     return [who for _, _, who in found.values()]
+
+
+def sweep(shelf: Shelf, project: str, stack: str, below: str = "") -> list[str]:
+    """Take away those locks on one stack whose engine is certainly dead; answers whose they were. Others are left alone."""
+    folder = f"{below}{_FOLDER}/{project}/{stack}"
+    gone = []
+    for name in shelf.names(folder):
+        text = shelf.read(f"{folder}/{name}")
+        host, pid, who = _holder(text)
+        if (host == socket.gethostname() and not lives(pid)) or (host != socket.gethostname() and abandoned(_at(text))):
+            shelf.delete(f"{folder}/{name}")
+            gone.append(who)
+    return gone
+
+
+def purge(shelf: Shelf, project: str, below: str = "") -> int:
+    """Delete what the engine keeps of stacks that are no more; answers how many files that were.
+
+    `stack rm` leaves history and backups, and a copy of the last state (pulumi/pulumi, pkg/backend/diy/state.go).
+    """
+    folder = f"{below}.pulumi/stacks/{project}"
+    names = shelf.names(folder)
+    copies = [name for name in names if name.endswith(".bak") and name.removesuffix(".bak") not in names]
+    for name in copies:
+        shelf.delete(f"{folder}/{name}")
+    kinds = ("history", "backups") if len(copies) == len(names) else ()  # else a stack is there still
+    return len(copies) + sum(_purge(shelf, f"{below}.pulumi/{kind}/{project}") for kind in kinds)
+
+
+def _purge(shelf: Shelf, folder: str) -> int:
+    names = shelf.names(folder)
+    for name in names:
+        shelf.delete(f"{folder}/{name}")
+    return len(names) + sum(_purge(shelf, f"{folder}/{name}") for name in shelf.folders(folder))
+
+
+def _at(text: bytes) -> str:
+    try:
+        return str(json.loads(text).get("timestamp", ""))
+    except (ValueError, AttributeError):
+        return ""
 
 
 def _holder(text: bytes) -> tuple[str, int, str]:

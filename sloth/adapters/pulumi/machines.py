@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sloth.adapters.pulumi import layout, notes, settle
 from sloth.adapters.pulumi.events import Change, Report
+from sloth.adapters.pulumi.names import Names, stack_name
 from sloth.adapters.pulumi.program import Answers, strays
 from sloth.adapters.pulumi.questions import ask
 from sloth.adapters.pulumi.settle import Task
@@ -16,9 +17,10 @@ from sloth.cloud.choose import choose, pool_of, wanted
 from sloth.contracts.cloud import Cloud
 from sloth.contracts.provider import Machines
 from sloth.engine.stop import Stop
-from sloth.errors import ConfigError, MachinesError
+from sloth.errors import ConfigError, CredentialsError, MachinesError
 from sloth.model.cloud import CloudPlan, Found
 from sloth.model.event import Event
+from sloth.model.names import NamePlan
 from sloth.model.node import Machine
 from sloth.model.plan import Action, MachineChange, MachineRequest
 from sloth.model.record import Record
@@ -53,14 +55,16 @@ class CloudMachines(Machines):
     def preflight(self, new: Sequence[str], known: Mapping[str, Mapping[str, object]]) -> Mapping[str, Mapping[str, object]]:
         """Size, location and image of each new node, and all that keeps it as it is made. Raises ConfigError."""
         wish = wanted(self.cloud, self.spec)
-        catalogue = ask(self.engine, lambda: self.cloud.catalogue(self.spec, wish))
+        account, catalogue = ask(self.engine, lambda: (self.cloud.account(self.spec), self.cloud.catalogue(self.spec, wish)))
+        self._same(account)
         placements, problems = choose(self.cloud, self.spec, catalogue, new, known, pinned=self.pinned)
         if problems:
             raise problems[0] if len(problems) == 1 else _all(self.cloud.name, problems)
         details = {name: layout.details(self.spec, pool_of(name)) for name in placements}
         roles = {name: str(kept["role"]) for name, kept in details.items()}
         numbers = layout.assign(list(placements), roles, known)
-        return {name: {**place, **details[name], "stack": numbers[name]} for name, place in placements.items()}
+        whose = {"account": account} if account else {}
+        return {name: {**place, **details[name], "stack": numbers[name], **whose} for name, place in placements.items()}
 
     def apply(self, wanted: Sequence[MachineRequest]) -> Sequence[Machine]:
         """Have these servers, and whatever they share. Those of nodes that are about to leave stay until `delete`."""
@@ -90,6 +94,7 @@ class CloudMachines(Machines):
         plans = self._plans(placements, requests)
         gone = frozenset(leaving)
         reports, answers = self._look_at(self._tasks({0: plans[0]}, None, gone=gone))
+        self._balancer = answers.balancer
         # Servers beyond the first stack need ids that may not exist yet: unknown ones in a plan.
         reports += self._look_at(self._tasks(self._others(plans), answers.shared, gone=gone))[0]
         known = {*placements, *leaving}
@@ -97,6 +102,8 @@ class CloudMachines(Machines):
 
     def destroy(self) -> None:
         """Delete every stack, then what else carries the cluster's tag."""
+        if self._accounts:  # in another account nothing is there, and the engine would forget all of it
+            self._look()
         stacks = self._stacks()
         for group in ([name for name in stacks if name != self.cloud.name], [self.cloud.name]):
             jobs = {name: lambda name=name: self._destroy(EngineStack(self.engine, name)) for name in group}
@@ -108,6 +115,20 @@ class CloudMachines(Machines):
         for name in stacks:
             EngineStack(self.engine, name).remove()
 
+    def publish(self, wanted: NamePlan | None, before: NamePlan | None) -> bool:
+        """Have the API's name in this cloud's DNS point there, or delete it."""
+        names = Names(cloud=self.cloud, engine=self.engine)
+
+        def job() -> bool:
+            if wanted is not None:
+                return names.publish(wanted, before)
+            if before is not None:
+                names.withdraw(before)
+            return before is not None
+
+        title = f"DNS record at {self.cloud.name}"
+        return supervise({"dns": job}, self.engine.command, self.stop, title=title, pulse=self.engine.pulse)["dns"]
+
     def end(self) -> None:
         """Leave no engine behind that still works: called when the run is over, however it ended."""
         self.engine.command.end(LAST)
@@ -118,12 +139,37 @@ class CloudMachines(Machines):
 
     def balance(self, targets: Sequence[str]) -> str:
         """The API load balancer's address, where the spec asks for one; `apply` has made it."""
+        return self.balanced()
+
+    def balanced(self) -> str:
+        """The same; after `preview`, of a balancer that exists."""
         return f"{self._balancer}:6443" if self._balancer else ""
 
     def _look(self) -> Sequence[Found]:
         if self._found is None:
-            self._found = ask(self.engine, lambda: self.cloud.survey(self.spec))
+            asks = bool(self._accounts)
+            account, found = ask(
+                self.engine, lambda: (self.cloud.account(self.spec) if asks else "", self.cloud.survey(self.spec))
+            )
+            self._same(account)
+            self._found = found
         return self._found
+
+    @property
+    def _accounts(self) -> list[str]:
+        """Where machines were made, as the cloud calls it; in the order of nodes."""
+        return [str(place["account"]) for place in self._recorded().values() if place.get("account")]
+
+    def _same(self, account: str) -> None:
+        """The credentials open the account in which the machines are. Raises CredentialsError."""
+        strange = [known for known in self._accounts if account and known != account]
+        if strange:
+            raise CredentialsError(
+                "cloud/other-account",
+                f"{self.cloud.name}: these credentials are of {account}, and the cluster's machines are in {strange[0]}",
+                where=f"spec.providers.{self.cloud.name}",
+                hint=f"use the credentials of {strange[0]}",
+            )
 
     def _recorded(self) -> dict[str, Mapping[str, object]]:
         record = self.record()
@@ -208,7 +254,8 @@ class CloudMachines(Machines):
         """All that the record or this machine knows."""
         numbers = {int(str(place.get("stack", 0))) for place in self._recorded().values()}
         names = {layout.stack_name(self.cloud.name, number) for number in {0, *numbers}}
-        return sorted(names | set(notes.stacks(self.engine.work)))
+        own = {name for name in notes.stacks(self.engine.work) if name != stack_name(self.cloud.name)}  # `publish` sees to that
+        return sorted(names | own)
 
     def _destroy(self, stack: EngineStack) -> None:
         notes.drop(self.engine.work, stack.name)

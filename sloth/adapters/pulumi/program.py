@@ -51,7 +51,7 @@ def program(
 
     async def run() -> None:
         if adopt:
-            _take_over(adopt)
+            taking_over(adopt)
         if still is not None:
             _leave_alone(still)
         common = _Ids(shared) if shared is not None else _network(cloud, plan, answers)
@@ -104,7 +104,7 @@ def strays(found: Ids) -> Program:
     def run() -> None:
         import pulumi
 
-        _take_over(found)
+        taking_over(found)
         for token, name in found:
             pulumi.CustomResource(token, name, {})
 
@@ -138,7 +138,7 @@ def _leave_alone(still: Callable[[str], bool]) -> None:
     register_stack_transformation(transform)
 
 
-def _take_over(ids: Ids) -> None:
+def taking_over(ids: Ids) -> None:
     """Have these resources imported instead of created, as they are: what differs is changed by the next operation."""
     import pulumi
     from pulumi.runtime import register_stack_transformation

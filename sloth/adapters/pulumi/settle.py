@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from sloth.adapters.pulumi import notes
-from sloth.adapters.pulumi.events import Change, Report
+from sloth.adapters.pulumi.events import UNKNOWN, Change, Report
 from sloth.adapters.pulumi.notes import Note
 from sloth.adapters.pulumi.program import Answers, Ids, program
 from sloth.adapters.pulumi.stack import EngineStack, Program
@@ -84,12 +84,20 @@ def _change(task: Task, *, known: bool) -> tuple[bool, Answers]:
             _up(task, whole(adopt=strays), report)
             report = _seen_through(task, plain)
         if not report.changes:
+            _sweep(task)
             return bool(strays), answers
     done = _up(task, plain, report)
     if _missing(task, done.kept):  # nothing was seen of a cluster that this machine does not know, but the state has it
         task.stack.refresh()
         done = _up(task, plain, Report())
     return bool(done.changes), answers
+
+
+def _sweep(task: Task) -> None:
+    """Where nothing is to be done, no operation comes upon the lock that a killed engine left."""
+    for who in task.stack.engine.sweep(task.stack.name):
+        title = f"{task.cloud.name}: took away the lock of a run that is dead ({who})"
+        task.stack.engine.emit(Event(kind="note", title=title))
 
 
 def _seen_through(task: Task, plain: Program) -> Report:
@@ -126,20 +134,34 @@ def strays_of(task: Task, report: Report) -> dict[tuple[str, str], str]:
 
 
 def _tagless(task: Task, report: Report, taking: Callable[[Ids], Program]) -> dict[tuple[str, str], str]:
-    """Parts that an engine was just making when it was killed, and that are there. No survey sees them, since they carry no
-    tag; a plan that takes one over fails where the cloud does not have it.
+    """Parts without a tag that are there: which an engine was just making when it was killed, or whose answer was lost.
+
+    No survey sees them; a plan that takes one over fails where the cloud does not have it. One whose id needs another's that is
+    not there yet cannot be there either, so few are tried.
     """
+    wanted = {
+        (change.token, change.name): change.inputs
+        for change in report.changes.values()
+        if change.action == "create" and change.token in task.cloud.tagless
+    }
+    begun = {(token, name): properties for token, name, properties in task.stack.half_made()}
     ids = {}
-    created = {(change.token, change.name) for change in report.changes.values() if change.action == "create"}
-    for token, name, properties in task.stack.half_made():
-        pattern = task.cloud.tagless.get(token)
-        if not pattern or (token, name) not in created:
-            continue
-        ident = pattern.format_map({key: _word(value) for key, value in properties.items()})
-        with suppress(MachinesError):
-            task.stack.preview(taking({(token, name): ident}))
-            ids[(token, name)] = ident
+    for key, inputs in wanted.items():
+        ident = _ident(task.cloud.tagless[key[0]], begun.get(key, inputs))
+        if ident:
+            with suppress(MachinesError):
+                task.stack.preview(taking({key: ident}))
+                ids[key] = ident
     return ids
+
+
+def _ident(pattern: str, properties: Mapping[str, object]) -> str:
+    """The id that the engine imports it by; "" where it is not known yet."""
+    try:
+        ident = pattern.format_map({key: _word(value) for key, value in properties.items()})
+    except KeyError:
+        return ""
+    return "" if UNKNOWN in ident else ident
 
 
 def _word(value: object) -> str:
@@ -152,7 +174,10 @@ def guard(task: Task, report: Report) -> None:
     staying = {server.name for server in task.plan.servers} - task.gone
     owned = [(node_of(change.name, staying | task.gone), change) for change in report.changes.values()]
     bad = [
-        (node, change) for node, change in owned if change.action == "replace" or (change.action == "delete" and node in staying)
+        (node, change)
+        for node, change in owned
+        if change.token not in task.cloud.fluid
+        and (change.action == "replace" or (change.action == "delete" and node in staying))
     ]
     if bad:
         nodes = sorted({node for node, _ in bad})  # "" for what nodes share

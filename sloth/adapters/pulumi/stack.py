@@ -48,6 +48,7 @@ class Engine:
     parallel: int = PARALLEL
     emit: Emit = lambda event: None
     pulse: Pulse = field(default_factory=Pulse)
+    sweep: Callable[[str], Sequence[str]] = lambda stack: ()  # takes dead engines' locks on a stack away, answers whose
 
     def scratch(self) -> Engine:
         """The same engine on a state of its own beside the real one, empty for good: for questions, and plans of new stacks."""

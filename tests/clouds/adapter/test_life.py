@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sloth.adapters.pulumi import layout, notes
 from tests.clouds.adapter.world import failing
-from tests.clouds.fakes.hcloud import JOINED, SERVER
+from tests.clouds.fakes.hcloud import JOINED, ROUTE, SERVER
 
 
 def test_up_again_one_more_one_less_and_down(world):
@@ -188,3 +188,18 @@ def lose(world, name):
     server = next(item for item in world.fake.all(SERVER) if item.name == name)
     for item in [server, *(item for item in world.fake.all(JOINED) if str(item["serverId"]) == server.id)]:
         del world.fake.items[item.token, item.id]
+
+
+def test_the_way_out_of_private_nodes_moves_before_its_node_leaves(world):
+    world.control, world.options = 2, {"public": False}
+    machines = {machine.name: machine for machine in world.up()}
+    assert machines["work-1"].jump == machines["control-1"]
+    assert machines["work-1"].address == machines["work-1"].private_address
+    (route,) = world.fake.all(ROUTE)
+    assert (route["destination"], route["gateway"]) == ("0.0.0.0/0", machines["control-1"].private_address)
+    servers = {item.id for item in world.fake.all(SERVER) if item.name != "control-1"}
+    world.delete("control-1")
+    (route,) = world.fake.all(ROUTE)
+    assert route["gateway"] == machines["control-2"].private_address
+    assert {item.id for item in world.fake.all(SERVER)} == servers
+    assert world.down() == []

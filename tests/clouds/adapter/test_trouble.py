@@ -25,6 +25,18 @@ def test_a_create_whose_answer_was_lost_is_taken_over_and_not_made_twice(world, 
     assert world.fake.items == {}
 
 
+def test_a_part_without_a_tag_whose_answer_was_lost_is_taken_over(world):
+    """The survey sees no subnet, and Hetzner makes none twice."""
+    world.fake.faults.lost = {"subnet"}
+    assert failing(world.up).code == "cloud/failed"
+    world.up()
+    assert world.servers() == ["control-1", "work-1", "work-2"]
+    assert "subnet" not in world.fake.made("Create")  # once, by the call that failed
+    assert any("taking over" in event.title and "subnet" in event.title for event in world.events)
+    assert world.down() == []
+    assert world.fake.items == {}
+
+
 def test_a_quota_leaves_what_was_made_and_the_next_run_uses_it(world):
     world.fake.faults.quota = 2
     error = failing(world.up)

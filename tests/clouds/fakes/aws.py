@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.clouds.fakes import base
+from tests.clouds.fakes import base, zones
 from tests.clouds.fakes.rules import Item, Ref, Rules
 
+RECORD = "aws:route53/record:Record"
 VPC, SUBNET, INTERNET = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:ec2/internetGateway:InternetGateway"
 TABLE, ROUTED = "aws:ec2/routeTable:RouteTable", "aws:ec2/routeTableAssociation:RouteTableAssociation"
 GROUP, KEY, SPREAD = "aws:ec2/securityGroup:SecurityGroup", "aws:ec2/keyPair:KeyPair", "aws:ec2/placementGroup:PlacementGroup"
@@ -98,9 +100,11 @@ class Fake(base.Fake):
     """Kinds, catalogues and functions of AWS."""
 
     plugin = "aws"
+    account = "111122223333"
     image = "ami-0debian12"
     credential = ("accessKey", "secretKey")
     catalogues = {
+        "dns zone": frozenset({zones.ZONE_ID}),
         "zone": frozenset(ZONES),
         "instance type": frozenset(TYPES),
         "InvalidAMIID": frozenset(IMAGES),
@@ -116,6 +120,7 @@ class Fake(base.Fake):
         "conflict": "api error InvalidGroup.Duplicate: {what} already exists",
     }
     rules = {
+        RECORD: zones.record_set("zoneId", "name", "type", ident="{zoneId}_{name}_{type}"),
         VPC: Rules(id=_prefixed("vpc"), outputs=_with_arn, replaces=frozenset({"cidrBlock"})),
         INTERNET: Rules(id=_prefixed("igw"), outputs=_with_arn, refs={"vpcId": Ref(token=VPC)}),
         SUBNET: Rules(
@@ -275,7 +280,29 @@ class Fake(base.Fake):
             raise self.refuse("not-found", what=f"image {patterns}")
         return {"id": found[0], "imageId": found[0]}
 
+    def _zone(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if args.get("name") != zones.ZONE:
+            raise self.refuse("not-found", what=f"hosted zone {args.get('name')}")
+        return {"name": zones.ZONE, "zoneId": zones.ZONE_ID, "privateZone": False}
+
+    def _records(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        found = []
+        for item in self.all(RECORD):
+            quoted = [f'"{value}"' if item["type"] == "TXT" else value for value in item["records"]]
+            name = f"{item['name']}."
+            if re.search(args["nameRegex"], name):
+                values = [{"value": value} for value in quoted]
+                found.append({"name": name, "type": item["type"], "ttl": item["ttl"], "resourceRecords": values})
+        return {"resourceRecordSets": found}
+
     functions = {
+        "aws:index/getCallerIdentity:getCallerIdentity": lambda fake, args: {
+            "accountId": fake.account,
+            "arn": "arn:aws:iam::111122223333:user/sloth",
+            "userId": "AIDA",
+        },
+        "aws:route53/getZone:getZone": _zone,
+        "aws:route53/getRecords:getRecords": _records,
         "aws:index/getAvailabilityZones:getAvailabilityZones": lambda fake, args: {"names": [*ZONES]},
         "aws:ec2/getInstances:getInstances": lambda fake, args: fake._ids(INSTANCE, {"tags": args.get("instanceTags")}),
         "aws:ec2/getInstance:getInstance": _one,

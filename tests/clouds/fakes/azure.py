@@ -8,9 +8,15 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.clouds.fakes import base
+from tests.clouds.fakes import base, zones
 from tests.clouds.fakes.rules import Item, Ref, Rules
 
+RECORDS = {
+    f"azure:dns/{kind[0].lower()}{kind[1:]}:{kind}": zones.record_set(
+        "zoneName", "resourceGroupName", "name", ident=f"/dnsZones/{{zoneName}}/{kind}/{{name}}"
+    )
+    for kind in ("ARecord", "AaaaRecord", "CNameRecord", "TxtRecord")
+}
 SUBSCRIPTION = "/subscriptions/11111111-2222-3333-4444-555555555555"
 _N, _C = "azure:network/", "azure:compute/"
 RESOURCES = "azure:core/resourceGroup:ResourceGroup"
@@ -169,6 +175,7 @@ class Fake(base.Fake):
     image = "Debian:debian-12:12-gen2:0.20260101.2000"
     credential = ("clientSecret",)
     catalogues = {
+        "dns zone": frozenset({zones.ZONE}),
         "region": frozenset(REGIONS),
         "size": frozenset(SIZES),
         "disk_type": frozenset({"Standard_LRS", "StandardSSD_LRS", "Premium_LRS"}),
@@ -184,6 +191,7 @@ class Fake(base.Fake):
         "conflict": "A resource with the ID {what} already exists - it needs to be imported",
     }
     rules = {
+        **RECORDS,
         RESOURCES: Rules(
             replaces=frozenset({"name", "location"}), known={"location": "region"}, unique="name",
             id=lambda fake, item: f"{SUBSCRIPTION}/resourceGroups/{item.inputs['name']}",
@@ -294,7 +302,13 @@ class Fake(base.Fake):
             raise self.refuse("not-found", what=f"PlatformImage {args['offer']}")
         return {"version": version}
 
+    def _zone(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if args.get("name") != zones.ZONE:
+            raise self.refuse("not-found", what=f"DNS Zone {args.get('name')}")
+        return {"name": zones.ZONE, "resourceGroupName": "names"}
+
     functions = {
+        "azure:dns/getZone:getZone": _zone,
         "azure:core/getResources:getResources": _listed,
         "azure:core/getResourceGroup:getResourceGroup": _group,
         "azure:core/getLocation:getLocation": _region,

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any
 
-from tests.clouds.fakes import base
+from tests.clouds.fakes import base, zones
 from tests.clouds.fakes.rules import Item, Ref, Refused, Rules
 
+RECORD = "digitalocean:index/dnsRecord:DnsRecord"
 VPC, TAG, FIREWALL = "digitalocean:index/vpc:Vpc", "digitalocean:index/tag:Tag", "digitalocean:index/firewall:Firewall"
 KEY, GATEWAY = "digitalocean:index/sshKey:SshKey", "digitalocean:index/vpcNatGateway:VpcNatGateway"
 DROPLET, VOLUME = "digitalocean:index/droplet:Droplet", "digitalocean:index/volume:Volume"
@@ -129,6 +130,7 @@ class Fake(base.Fake):
     plugin = "digitalocean"
     image = "171157570"
     catalogues = {
+        "dns zone": frozenset({zones.ZONE}),
         "region": frozenset(REGIONS),
         "size": frozenset(SIZES),
         "image": frozenset(IMAGES) | frozenset(IMAGES.values()),
@@ -144,6 +146,7 @@ class Fake(base.Fake):
         "conflict": "409 duplicate name: {what} already exists",
     }
     rules = {
+        RECORD: zones.record("domain", "type"),
         VPC: Rules(
             id=_uuid, unique="name", known={"region": "region"}, replaces=frozenset({"region", "ipRange"}), checks=_network_fits
         ),
@@ -248,7 +251,20 @@ class Fake(base.Fake):
                 "available": bool(open_ones),
             }  # fmt: skip
 
+    def _records(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if args["domain"] != zones.ZONE:
+            raise self.refuse("not-found", what=f"domain {args['domain']}")
+        wanted = [value for each in args.get("filters") or () for value in each["values"]]
+        mine = [item for item in self.all(RECORD) if item["name"] in wanted]
+        return {
+            "records": [
+                {"id": int(zones.number(item)), **{key: item[key] for key in ("domain", "name", "type", "value", "ttl")}}
+                for item in mine
+            ]
+        }
+
     functions = {
+        "digitalocean:index/getRecords:getRecords": _records,
         "digitalocean:index/getDroplets:getDroplets": _droplets,
         "digitalocean:index/getTags:getTags": _tags,
         "digitalocean:index/getSshKeys:getSshKeys": _keys,
@@ -263,7 +279,11 @@ class Fake(base.Fake):
         "digitalocean:index/getVolume:getVolume": lambda fake, args: fake._one(
             VOLUME, f"no volumes found with name {args['name']}", name=args["name"], region=args["region"]
         ),
-        "digitalocean:index/getAccount:getAccount": lambda fake, args: {"dropletLimit": fake.limit, "status": "active"},
+        "digitalocean:index/getAccount:getAccount": lambda fake, args: {
+            "dropletLimit": fake.limit,
+            "status": "active",
+            "uuid": "team-1",
+        },
         "digitalocean:index/getRegions:getRegions": lambda fake, args: {
             "regions": [{"slug": name, "name": name, "available": name not in fake.faults.full} for name in REGIONS]
         },

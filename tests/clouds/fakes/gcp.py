@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from tests.clouds.fakes import base
+from tests.clouds.fakes import base, zones
 from tests.clouds.fakes.rules import Item, Ref, Refused, Rules
 
+RECORD = "gcp:dns/recordSet:RecordSet"
 PROJECT = "shop-project-1"
 _C = "gcp:compute/"
 NETWORK, SUBNET = f"{_C}network:Network", f"{_C}subnetwork:Subnetwork"
@@ -129,7 +130,8 @@ class Fake(base.Fake):
     image = min(IMAGES)
     credential = ("credentials",)
     catalogues = {
-        "zone": frozenset(zone for zones in ZONES.values() for zone in zones),
+        "dns zone": frozenset({zones.ZONE_ID}),
+        "zone": frozenset(zone for names in ZONES.values() for zone in names),
         "region": frozenset(ZONES),
         "machine_type": frozenset(TYPES),
         "image": frozenset(IMAGES),
@@ -146,6 +148,7 @@ class Fake(base.Fake):
         "conflict": "googleapi: Error 409: The resource '{what}' already exists, alreadyExists",
     }
     rules = {
+        RECORD: zones.record_set("managedZone", "name", "type", ident="{managedZone}/{name}/{type}"),
         NETWORK: _made("autoCreateSubnetworks", "description"),
         SUBNET: _made("region", "ipCidrRange", "network", "description", refs={"network": Ref(token=NETWORK)}),
         FIREWALL: _made("network", refs={"network": Ref(token=NETWORK)}, checks=_families),
@@ -269,7 +272,18 @@ class Fake(base.Fake):
             ]
         }
 
+    def _zones(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        usual = {"description": "", "managedZoneId": 1, "nameServers": [], "dnsName": f"{zones.ZONE}."}
+        private = {**usual, "id": "inside", "name": "inside", "visibility": "private"}
+        return {"managedZones": [private, {**usual, "id": zones.ZONE_ID, "name": zones.ZONE_ID, "visibility": "public"}]}
+
+    def _record_sets(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        mine = [item for item in self.all(RECORD) if item["name"] == args["name"] and item["managedZone"] == args["managedZone"]]
+        return {"rrsets": [{name: item[name] for name in ("name", "type", "ttl", "rrdatas")} for item in mine]}
+
     functions = {
+        "gcp:dns/getManagedZones:getManagedZones": _zones,
+        "gcp:dns/getRecordSets:getRecordSets": _record_sets,
         "gcp:cloudasset/getSearchAllResources:getSearchAllResources": _search,
         "gcp:compute/getInstance:getInstance": lambda fake, args: fake._one(
             INSTANCE, args, ("name", "zone", "labels", "networkInterfaces", "currentStatus")

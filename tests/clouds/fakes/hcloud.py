@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any
 
-from tests.clouds.fakes import base
+from tests.clouds.fakes import base, zones
 from tests.clouds.fakes.rules import Item, Ref, Rules
 
 NETWORK, SUBNET = "hcloud:index/network:Network", "hcloud:index/networkSubnet:NetworkSubnet"
@@ -16,6 +16,8 @@ FIREWALL, KEY, GROUP = (
     "hcloud:index/placementGroup:PlacementGroup",
 )
 SERVER, JOINED = "hcloud:index/server:Server", "hcloud:index/serverNetwork:ServerNetwork"
+ROUTE = "hcloud:index/networkRoute:NetworkRoute"
+RRSET = "hcloud:index/zoneRrset:ZoneRrset"
 VOLUME, BALANCER = "hcloud:index/volume:Volume", "hcloud:index/loadBalancer:LoadBalancer"
 BALANCER_NET = "hcloud:index/loadBalancerNetwork:LoadBalancerNetwork"
 SERVICE, TARGET = "hcloud:index/loadBalancerService:LoadBalancerService", "hcloud:index/loadBalancerTarget:LoadBalancerTarget"
@@ -37,11 +39,16 @@ def _place(fake: Fake, item: Item) -> dict[str, Any]:
     return {"ip": item.inputs.get("ip") or fake.address(cidr), "networkId": int(_network_of(fake, subnet).id)}
 
 
+def _is_private(item: Item) -> bool:
+    return any(not net.get("ipv4Enabled", True) for net in item.inputs.get("publicNets") or ())
+
+
 def _server(fake: Fake, item: Item) -> dict[str, Any]:
-    address = fake.address()
+    address = "" if _is_private(item) else fake.address()
+    inside = [net | _place(fake, Item("", "", "", net)) for net in item.inputs.get("networks") or ()]
     return {
         "ipv4Address": address, "ipv6Address": "2001:db8::1", "ipv6Network": "2001:db8::/64", "status": "running",
-        "primaryDiskSize": 80, "backupWindow": "",
+        "primaryDiskSize": 80, "backupWindow": "", **({"networks": inside} if inside else {}),
     }  # fmt: skip
 
 
@@ -58,10 +65,22 @@ def _group_is_full(fake: Fake, item: Item) -> str:
 
 
 def _right_architecture(fake: Fake, item: Item) -> str:
+    if _is_private(item) and not item.inputs.get("networks"):
+        return "invalid_input: a server needs a public address or a network"
+    if _is_private(item) and item.inputs.get("firewallIds"):
+        return "private_net_only_server: the server has no public address"
     image = IMAGES.get(str(item.inputs.get("image")))
     if image and image[1] != TYPES[item.inputs["serverType"]][0]:
         return f"invalid_input: image {image[0]} is not of the server type's architecture"
     return _group_is_full(fake, item)
+
+
+def _route(fake: Fake, item: Item) -> str:
+    """One for each destination, to an address that some server has in the network."""
+    places = [place["ip"] for place in fake.all(JOINED)]
+    if item.inputs["gateway"] not in places:
+        return f"invalid_input: {item.inputs['gateway']} is no server of the network"
+    return zones.once("networkId", "destination")(fake, item)
 
 
 class Fake(base.Fake):
@@ -70,6 +89,7 @@ class Fake(base.Fake):
     plugin = "hcloud"
     image = "114690387"
     catalogues = {
+        "dns zone": frozenset({zones.ZONE}),
         "location": frozenset(LOCATIONS),
         "server_type": frozenset(TYPES),
         "image": frozenset(IMAGES) | {name for name, _ in IMAGES.values()},
@@ -87,6 +107,7 @@ class Fake(base.Fake):
         "conflict": "{what}: name is already used (uniqueness_error, 8d0e9d4a6c7b)",
     }
     rules = {
+        RRSET: zones.record_set("zone", "name", "type", ident="{zone}/{name}/{type}"),
         NETWORK: Rules(unique="name"),
         SUBNET: Rules(
             refs={"networkId": Ref(token=NETWORK, holds=False)},
@@ -105,9 +126,10 @@ class Fake(base.Fake):
                 "firewallIds[]": Ref(token=FIREWALL),
                 "sshKeys[]": Ref(token=KEY, holds=False),
                 "placementGroupId": Ref(token=GROUP),
+                "networks[].subnetId": Ref(token=SUBNET),
             },
             known={"location": "location", "serverType": "server_type", "image": "image"},
-            replaces=frozenset({"image", "userData", "sshKeys", "location", "datacenter"}),
+            replaces=frozenset({"image", "userData", "sshKeys", "location", "datacenter", "publicNets"}),
             location="location",
             size="serverType",
             user_data="userData",
@@ -120,6 +142,12 @@ class Fake(base.Fake):
             replaces=frozenset({"serverId", "subnetId", "networkId", "ip"}),
             id=lambda fake, item: f"{item.inputs['serverId']}-{_network_of(fake, item.inputs['subnetId']).id}",
             outputs=_place,
+        ),
+        ROUTE: Rules(
+            refs={"networkId": Ref(token=NETWORK, holds=False)},
+            replaces=frozenset({"networkId", "destination", "gateway"}),
+            checks=_route,
+            id=lambda fake, item: f"{item.inputs['networkId']}-{item.inputs['destination']}",
         ),
         VOLUME: Rules(
             unique="name",
@@ -167,7 +195,8 @@ class Fake(base.Fake):
         servers = []
         for item in self._picked(SERVER, args):
             places = [place for place in self.all(JOINED) if str(place["serverId"]) == item.id]
-            nets = [{"networkId": place["networkId"], "ip": place["ip"], "aliasIps": [], "macAddress": ""} for place in places]
+            both = [*places, *(item.get("networks") or ())]
+            nets = [{"networkId": place["networkId"], "ip": place["ip"], "aliasIps": [], "macAddress": ""} for place in both]
             told = ("location", "ipv4Address", "status", "serverType", "image", "placementGroupId", "firewallIds")
             servers.append(
                 {"id": _id(item), "name": item["name"], "labels": item.get("labels", {}), "networks": nets}
@@ -203,7 +232,16 @@ class Fake(base.Fake):
             ]
         }
 
+    def _rrsets(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if args.get("zone") not in self.catalogues["dns zone"]:
+            raise self.refuse("not-found", what=f"zone {args.get('zone')}")
+        told = ("name", "type", "ttl", "labels", "records", "zone")
+        return {
+            "rrsets": [{"id": f"{item['name']}/{item['type']}", **{key: item[key] for key in told}} for item in self.all(RRSET)]
+        }
+
     functions = {
+        "hcloud:index/getZoneRrsets:getZoneRrsets": _rrsets,
         "hcloud:index/getServers:getServers": _servers,
         "hcloud:index/getLoadBalancers:getLoadBalancers": _balancers,
         "hcloud:index/getVolumes:getVolumes": lambda fake, args: {"volumes": fake._labelled(VOLUME, args, "size", "serverId")},

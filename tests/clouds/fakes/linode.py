@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from tests.clouds.fakes import base
+from tests.clouds.fakes import base, zones
 from tests.clouds.fakes.rules import Item, Ref, Rules
 
+RECORD = "linode:index/domainRecord:DomainRecord"
 VPC, SUBNET, FIREWALL = "linode:index/vpc:Vpc", "linode:index/vpcSubnet:VpcSubnet", "linode:index/firewall:Firewall"
 GROUP, INSTANCE, VOLUME = (
     "linode:index/placementGroup:PlacementGroup",
@@ -153,7 +154,12 @@ class Fake(base.Fake):
 
     plugin = "linode"
     image = "linode/debian12"
-    catalogues = {"region": frozenset(REGIONS), "type": frozenset(TYPES), "image": frozenset(IMAGES)}
+    catalogues = {
+        "dns zone": frozenset({"7001"}),
+        "region": frozenset(REGIONS),
+        "type": frozenset(TYPES),
+        "image": frozenset(IMAGES),
+    }
     texts = {
         **base.Fake.texts,
         "credentials": "[401] Invalid Token",
@@ -166,6 +172,7 @@ class Fake(base.Fake):
         "conflict": "[400] [label] Label must be unique: {what}",
     }
     rules = {
+        RECORD: zones.record("domainId", "recordType"),
         VPC: Rules(unique="label", known={"region": "region"}, replaces=frozenset({"region"}), checks=_vpc_fits),
         SUBNET: Rules(refs={"vpcId": Ref(token=VPC)}, replaces=frozenset({"vpcId", "ipv4"}), checks=_subnet_fits),
         FIREWALL: Rules(unique="label", checks=_firewall_fits, outputs=lambda fake, item: {"status": "enabled"}),
@@ -290,7 +297,20 @@ class Fake(base.Fake):
             ]
         }  # fmt: skip
 
+    def _domain(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if args.get("domain") != zones.ZONE:
+            raise self.refuse("not-found", what=f"domain {args.get('domain')}")
+        return {"domain": zones.ZONE, "id": 7001}
+
+    def _record(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        for item in self.all(RECORD):
+            if (item["domainId"], item["name"]) == (args["domainId"], args["name"]):
+                return {"id": int(zones.number(item)), "type": item["recordType"], "target": item["target"]}
+        raise self.refuse("not-found", what=f"record {args['name']}")
+
     functions = {
+        "linode:index/getDomain:getDomain": _domain,
+        "linode:index/getDomainRecord:getDomainRecord": _record,
         "linode:index/getInstances:getInstances": _instances,
         "linode:index/getVpcs:getVpcs": _vpcs,
         "linode:index/getPlacementGroups:getPlacementGroups": _groups,

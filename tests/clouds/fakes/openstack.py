@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping
 from ipaddress import ip_network
 from typing import Any
 
-from tests.clouds.fakes import base
+from tests.clouds.fakes import base, zones
 from tests.clouds.fakes.rules import Item, Ref, Refused, Rules
 
+RECORD = "openstack:dns/recordSet:RecordSet"
 NETWORK, SUBNET = "openstack:networking/network:Network", "openstack:networking/subnet:Subnet"
 ROUTER, INTERFACE = "openstack:networking/router:Router", "openstack:networking/routerInterface:RouterInterface"
 GROUP, RULE = "openstack:networking/secGroup:SecGroup", "openstack:networking/secGroupRule:SecGroupRule"
@@ -121,6 +122,7 @@ class Fake(base.Fake):
     image = IMAGES["Debian 12"]  # one that every size can run
     credential = ("password", "applicationCredentialSecret")
     catalogues = {
+        "dns zone": frozenset({zones.ZONE_ID}),
         "zone": frozenset(ZONES),
         "flavor": frozenset(FLAVORS),
         "image": frozenset(IMAGES.values()),
@@ -140,6 +142,7 @@ class Fake(base.Fake):
         "conflict": "409 {what} already exists",
     }
     rules = {
+        RECORD: zones.record_set("zoneId", "name", "type", ident="{zoneId}/{name}{type}"),
         NETWORK: _rules(outputs=_tagged, checks=_tags_fit),
         SUBNET: _rules(
             refs={"networkId": Ref(token=NETWORK)}, replaces=frozenset({"networkId", "cidr", "ipVersion"}),
@@ -305,7 +308,13 @@ class Fake(base.Fake):
         ident, cpus, memory = _one([size for name, size in FLAVORS.items() if name == args["name"]])
         return {"id": ident, "name": args["name"], "vcpus": cpus, "ram": memory, "disk": 20}
 
+    def _zone(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if args.get("name") != f"{zones.ZONE}.":
+            raise Refused("Your query returned no results")
+        return {"name": f"{zones.ZONE}.", "id": zones.ZONE_ID}
+
     functions = {
+        "openstack:dns/getDnsZone:getDnsZone": _zone,
         "openstack:networking/getPortIds:getPortIds": _ports,
         "openstack:networking/getPort:getPort": _port_of,
         "openstack:networking/getNetwork:getNetwork": _network,

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Any
 
-from tests.clouds.fakes import base
+from tests.clouds.fakes import base, zones
 from tests.clouds.fakes.rules import Item, Ref, Refused, Rules
 
+RECORD = "vultr:index/dnsRecord:DnsRecord"
 VPC, GROUP, RULE = "vultr:index/vpc:Vpc", "vultr:index/firewallGroup:FirewallGroup", "vultr:index/firewallRule:FirewallRule"
 KEY, INSTANCE = "vultr:index/sSHKey:SSHKey", "vultr:index/instance:Instance"
 DISK, BALANCER = "vultr:index/blockStorage:BlockStorage", "vultr:index/loadBalancer:LoadBalancer"
@@ -111,6 +112,7 @@ class Fake(base.Fake):
     image = "2136"  # one that every size can run
     credential = ("apiKey",)
     catalogues = {
+        "dns zone": frozenset({zones.ZONE}),
         "region": frozenset(REGIONS),
         "plan": frozenset(PLANS),
         "os": frozenset(SYSTEMS),
@@ -126,6 +128,7 @@ class Fake(base.Fake):
         "not-found": '{{"error":"Invalid {what}","status":404}}',
     }
     rules = {
+        RECORD: zones.record("domain", "type"),
         VPC: _rules(
             known={"region": "region"}, replaces=frozenset({"region", "v4Subnet", "v4SubnetMask"}), checks=_network_fits,
             outputs=lambda fake, item: {"dateCreated": ""},
@@ -192,7 +195,13 @@ class Fake(base.Fake):
         ]
         return _only(rows, args)
 
+    def _domain(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        if args["domain"] != zones.ZONE:
+            raise self.refuse("not-found", what="domain")
+        return {"domain": zones.ZONE, "id": zones.ZONE}
+
     functions = {
+        "vultr:index/getDnsDomain:getDnsDomain": _domain,
         "vultr:index/getInstances:getInstances": _instances,
         "vultr:index/getBlockStorage:getBlockStorage": _disk,
         "vultr:index/getLoadBalancer:getLoadBalancer": lambda fake, args: _only(

@@ -162,7 +162,7 @@ def test_the_state_of_another_cluster(owner):
     clusters = owner.folder / "data" / "clusters"
     owner.write(small(name="store"))
     shutil.copytree(clusters / NAME, clusters / "store")
-    text = told(refused(owner, "up", code="state/damaged", exit=16))
+    text = told(refused(owner, "up", code="state/other-cluster", exit=16))
     assert "it is the record of cluster shop" in text
 
 
