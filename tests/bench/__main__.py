@@ -48,12 +48,13 @@ def main(wanted: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         sloth, python = _installed(Path(folder))
         os.environ["SLOTH_UNDER_TEST"] = sloth
-        from tests.bench import cli, clouds, clusters, plan
+        from tests.bench import cli, clouds, clusters, kube, plan
         from tests.run import with_engine
 
         parts = {
             "cli": lambda: cli.run(sloth, python),
             "plan": plan.run,
+            "kube": lambda: kube.run(sloth, python),
             "fleet": _fleet,
             "clouds": clouds.run,
             "clusters": clusters.run,

@@ -1,0 +1,79 @@
+"""`sloth kube`: what is in a cluster, with sloth's own client."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from sloth.cli import kube_apply, kube_logs
+from sloth.cli.kube_options import Where, kube_verb
+from sloth.model.options import Outcome
+
+What = Annotated[list[str], typer.Argument(help="KIND, KIND NAME…, KIND/NAME…, KIND,KIND or a category such as all.")]
+Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In every namespace.")]
+Labels = Annotated[str, typer.Option("--selector", "-l", help="Label selector: app=web,tier!=db.", show_default=False)]
+Fields = Annotated[str, typer.Option("--field-selector", help="Field selector: status.phase=Running.", show_default=False)]
+Form = Annotated[Literal["text", "wide", "name", "json", "yaml"], typer.Option("--output", "-o", help="Form of the result.")]
+NoHead = Annotated[bool, typer.Option("--no-headers", help="Tables without their first line.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb group."""
+    group = typer.Typer(no_args_is_help=True, help="What is in a cluster: get, apply, logs …")
+    app.add_typer(group, name="kube")
+
+    @kube_verb(group, "get")
+    def get(
+        where: Where,
+        what: What,
+        *,
+        everywhere: Everywhere = False,
+        labels: Labels = "",
+        fields: Fields = "",
+        output: Form = "text",
+        no_headers: NoHead = False,
+    ) -> Outcome:
+        """Show objects: as the server's table, or whole."""
+        from sloth.cli.kube_get import get_objects
+
+        return get_objects(where, what, "*" if everywhere else "", labels=labels, fields=fields, form=output, head=not no_headers)
+
+    @kube_verb(group, "api-resources")
+    def api_resources(where: Where) -> Outcome:
+        """List the kinds that the cluster has."""
+        return list_kinds(where)
+
+    @kube_verb(group, "can-i")
+    def can_i(
+        where: Where,
+        action: Annotated[str, typer.Argument(metavar="VERB", help="get, list, create, delete …")],
+        kind: Annotated[str, typer.Argument(help="Kind, or KIND/SUBRESOURCE.")],
+        name: Annotated[str, typer.Argument(help="Name of an object.")] = "",
+        everywhere: Everywhere = False,
+    ) -> Outcome:
+        """Say whether you may do that. Exit code 1 means no."""
+        return may(where, action, kind, name, "*" if everywhere else "")
+
+    kube_apply.register(group)
+    kube_logs.register(group)
+
+
+def list_kinds(where: Where) -> Outcome:
+    """The verb without its command line. Raises SlothError."""
+    from sloth.kube.kinds import preferred
+    from sloth.kube.show import aligned
+
+    with where.client() as client:
+        kinds = preferred(client.resources())
+    rows = [["NAME", "SHORT", "API", "NAMESPACED", "KIND"]]
+    rows += [[each.plural, ",".join(each.short), each.api_version, str(each.namespaced).lower(), each.kind] for each in kinds]
+    return Outcome("KubeKinds", text=aligned(rows))
+
+
+def may(where: Where, action: str, kind: str, name: str, namespace: str) -> Outcome:
+    """The verb without its command line. Raises SlothError."""
+    plural, _, subresource = kind.partition("/")
+    with where.client() as client:
+        yes = client.may(action, plural, namespace or None, name=name, subresource=subresource)
+    return Outcome("KubeCanI", text="yes" if yes else "no", exit=0 if yes else 1)

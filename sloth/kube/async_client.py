@@ -1,0 +1,209 @@
+"""The async client: the same methods as `client.Client`, to be awaited, for one event loop.
+
+    from sloth.kube import AsyncClient
+
+    async with AsyncClient.from_kubeconfig() as client:
+        for node in await client.list("nodes"):
+            print(node["metadata"]["name"])
+
+Objects are plain dicts. A namespace of None is the context's own, `"*"` is all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias, TypeVar
+
+from sloth.errors import SlothError
+from sloth.kube.api import PAGE, Api, Page, PatchKind, Propagation, Select
+from sloth.kube.async_wire import AsyncWire
+from sloth.kube.connection import Connection
+from sloth.kube.in_cluster import in_cluster
+from sloth.kube.kinds import Kinds
+from sloth.kube.kinds_file import KindsFile
+from sloth.kube.kubeconfig import load
+from sloth.kube.resource import Resource
+from sloth.kube.retry import DEFAULT, Policy
+from sloth.kube.watch import SILENCE, Event, Relist, Watch
+from sloth.kube.wire import JSON, Call, Object, Pause, Request
+
+T = TypeVar("T")
+Objects: TypeAlias = list[Object]
+Events: TypeAlias = list[Event]
+
+
+class AsyncClient:
+    """One cluster as one user.
+
+    `rate` and `burst` bound the requests a second; `cache` is a folder where discoveries are kept between runs; `manager` is the
+    field manager's name. Every method raises ApiError (the server refuses), ConnectError (it does not answer),
+    CredentialsError.
+    """
+
+    def __init__(
+        self, connection: Connection, *, policy: Policy = DEFAULT, rate: float = 100.0, burst: int = 200,
+        cache: Path | None = None, manager: str = "sloth",
+    ) -> None:  # fmt: skip
+        self.connection = connection
+        self.kinds = Kinds(KindsFile(cache, connection.cluster_id()) if cache else None)
+        self.api = Api(self.kinds, connection.namespace, manager)
+        self.wire = AsyncWire(connection, policy, rate, burst)
+
+    @classmethod
+    def from_kubeconfig(cls, path: Path | None = None, context: str = "", **settings: Any) -> AsyncClient:
+        """By a kubeconfig: this file, or those of KUBECONFIG, or ~/.kube/config. Raises UsageError, KubernetesError."""
+        return cls(load(path).connection(context), **settings)
+
+    @classmethod
+    def in_cluster(cls, **settings: Any) -> AsyncClient:
+        """As the pod that this process runs in. Raises UsageError."""
+        return cls(in_cluster(), **settings)
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.wire.close()
+
+    async def run(self, call: Call[T]) -> T:
+        """Carry any call through: what `api` has, or one of your own."""
+        return await self.wire.run(call)
+
+    async def get(self, kind: str | Resource, name: str, namespace: str | None = None, *, subresource: str = "") -> Object:
+        """One object."""
+        return await self.run(self.api.get(kind, name, namespace, subresource=subresource))
+
+    async def get_many(self, kind: str | Resource, names: Iterable[str], namespace: str | None = None) -> Objects:
+        """Several objects side by side, in the order of their names."""
+        return await self.run(self.api.get_many(kind, names, namespace))
+
+    async def pages(
+        self, kind: str | Resource, namespace: str | None = None, *, labels: str = "", fields: str = "",
+        limit: int = PAGE, accept: str = JSON,
+    ) -> AsyncIterator[Page]:  # fmt: skip
+        """A list, page by page: memory stays flat however long it is. ApiError 410: it took so long that the list is gone."""
+        token = ""
+        while True:
+            page = await self.run(
+                self.api.page(kind, namespace, select=Select(labels, fields), limit=limit, token=token, accept=accept)
+            )
+            yield page
+            token = page.token
+            if not token:
+                return
+
+    async def each(
+        self, kind: str | Resource, namespace: str | None = None, *, labels: str = "", fields: str = "", limit: int = PAGE
+    ) -> AsyncIterator[Object]:
+        """The objects of a list one by one: of those that were taken, nothing is held any more when the next page comes."""
+        token = ""
+        while True:
+            page = await self.run(self.api.page(kind, namespace, select=Select(labels, fields), limit=limit, token=token))
+            token, items = page.token, page.items[::-1]
+            page.items.clear()
+            del page
+            while items:
+                yield items.pop()
+            if not token:
+                return
+
+    async def list(
+        self, kind: str | Resource, namespace: str | None = None, *, labels: str = "", fields: str = "", limit: int = PAGE
+    ) -> Objects:
+        """All objects of a kind, in pages of `limit`."""
+        return [
+            item async for page in self.pages(kind, namespace, labels=labels, fields=fields, limit=limit) for item in page.items
+        ]
+
+    async def create(self, item: Object, namespace: str | None = None, *, dry_run: bool = False) -> Object:
+        """Make an object."""
+        return await self.run(self.api.create(item, namespace, dry_run=dry_run))
+
+    async def replace(
+        self, item: Object, namespace: str | None = None, *, subresource: str = "", dry_run: bool = False
+    ) -> Object:
+        """Put it in place of the one of its name; with a resourceVersion only of that version (`kube/conflict`)."""
+        return await self.run(self.api.replace(item, namespace, subresource=subresource, dry_run=dry_run))
+
+    async def patch(
+        self, kind: str | Resource, name: str, patch: Any, namespace: str | None = None, *, how: PatchKind = "merge",
+        subresource: str = "", dry_run: bool = False,
+    ) -> Object:  # fmt: skip
+        """Change a part: a merge patch, a list of JSON patch operations (`json`), or a `strategic` merge patch."""
+        return await self.run(self.api.patch(kind, name, patch, namespace, how=how, subresource=subresource, dry_run=dry_run))
+
+    async def apply(
+        self, item: Object, namespace: str | None = None, *, force: bool = False, dry_run: bool = False, subresource: str = ""
+    ) -> Object:
+        """Server-side apply. ApiError `kube/owned` lists the fields that other managers own, unless `force`."""
+        return await self.run(self.api.apply(item, namespace, force=force, dry_run=dry_run, subresource=subresource))
+
+    async def delete(
+        self, kind: str | Resource, name: str, namespace: str | None = None, *, propagation: Propagation = "Background",
+        uid: str = "", version: str = "", grace: int | None = None, dry_run: bool = False,
+    ) -> Object:  # fmt: skip
+        """Delete; with `uid` or `version` only that very object."""
+        return await self.run(
+            self.api.delete(
+                kind, name, namespace, propagation=propagation, uid=uid, version=version, grace=grace, dry_run=dry_run
+            )
+        )
+
+    async def resources(self) -> tuple[Resource, ...]:
+        """Every kind that the server has."""
+        return await self.run(self.kinds.all(fresh=True))
+
+    async def may(
+        self, verb: str, kind: str | Resource, namespace: str | None = None, *, name: str = "", subresource: str = ""
+    ) -> bool:
+        """Whether this user may do that (SelfSubjectAccessReview)."""
+        return await self.run(self.api.may(verb, kind, namespace, name=name, subresource=subresource))
+
+    async def watch(
+        self, kind: str | Resource, namespace: str | None = None, *, labels: str = "", fields: str = ""
+    ) -> AsyncIterator[Event]:
+        """Everything there is, as ADDED, then every change, until the task is cancelled or the loop is left.
+
+        Broken connections and forgotten versions do not show; an object that went in a gap comes as DELETED.
+        """
+        resource = await self.run(self.kinds.find(kind))
+        machine = Watch(resource, self.api.place(resource, namespace), Select(labels, fields), self.wire.policy)
+        while True:
+            wanted = machine.plan()
+            try:
+                if isinstance(wanted, Pause):
+                    await asyncio.sleep(wanted.seconds)
+                elif isinstance(wanted, Relist):
+                    for event in await self._relist(machine):
+                        yield event
+                else:
+                    async with self.wire.stream(wanted.request, SILENCE) as chunks:
+                        async for chunk in chunks:
+                            for event in machine.feed(chunk):
+                                yield event
+                    machine.ended()
+            except SlothError as error:
+                machine.failed(error)
+
+    async def _relist(self, machine: Watch) -> Events:
+        items: Objects = []
+        version = ""
+        pages = self.pages(machine.resource, machine.namespace, labels=machine.select.labels, fields=machine.select.fields)
+        async for page in pages:
+            items += page.items
+            version = version or page.version
+        return machine.listed(items, version)
+
+    @asynccontextmanager
+    async def open(self, request: Request, silence: float = SILENCE) -> AsyncIterator[AsyncIterator[bytes]]:
+        """A body as it comes, such as a log that is followed."""
+        async with self.wire.stream(request, silence) as chunks:
+            yield chunks

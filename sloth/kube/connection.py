@@ -1,0 +1,73 @@
+"""How a cluster is reached and who asks: everything that a client needs, in one frozen value."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sloth.model.secret import Secret
+
+Interactive = Literal["Never", "IfAvailable", "Always"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecPlugin:
+    """A command that prints an ExecCredential (kubernetes.io, "Authenticating", client-go credential plugins)."""
+
+    command: str
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    api_version: str = "client.authentication.k8s.io/v1"
+    install_hint: str = ""
+    provide_cluster_info: bool = False
+    cluster_config: object = None
+    interactive: Interactive = "IfAvailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Impersonation:
+    """Whom to act as (kubernetes.io, "User Impersonation"). All but `user` need it."""
+
+    user: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def headers(self) -> list[tuple[str, str]]:
+        """The headers, in order; groups and extra values repeat their header."""
+        from urllib.parse import quote
+
+        found = [("Impersonate-User", self.user)]
+        found += [("Impersonate-Group", group) for group in self.groups]
+        found += [("Impersonate-Uid", self.uid)] if self.uid else []
+        for key, values in self.extra:
+            found += [(f"Impersonate-Extra-{quote(key, safe='')}", value) for value in values]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One cluster as one user. `ca` is PEM; with none, the system's authorities are asked. `name` is for people."""
+
+    server: str
+    ca: bytes = b""
+    insecure: bool = False
+    tls_server_name: str = ""
+    proxy: str = ""
+    client_certificate: bytes = b""
+    client_key: Secret | None = None
+    token: Secret | None = None
+    token_file: Path | None = None
+    username: str = ""
+    password: Secret | None = None
+    plugin: ExecPlugin | None = None
+    acting_as: Impersonation | None = None
+    namespace: str = "default"
+    name: str = ""
+
+    def cluster_id(self) -> str:
+        """A digest of where the cluster is, for files that are kept about it. Says nothing of the user."""
+        parts = (self.server.encode(), self.ca, self.tls_server_name.encode())
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]

@@ -1,0 +1,49 @@
+"""Bytes to objects and back. Decoding is msgspec's, into plain dicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from sloth.errors import KubernetesError
+from sloth.kube.faults import fault
+from sloth.kube.wire import Answer, Call, Object, Request, ask
+
+_DECODER = msgspec.json.Decoder(dict[str, Any])
+
+
+def loads(body: bytes) -> Object:
+    """One JSON object. Raises KubernetesError for anything else."""
+    try:
+        return _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise KubernetesError(
+            "kube/not-an-api",
+            "the answer is no object of the Kubernetes API",
+            detail=str(error),
+            hint="sloth kube get nodes --context NAME",
+        ) from error
+
+
+def dumps(value: object) -> bytes:
+    """JSON for the server."""
+    return msgspec.json.encode(value)
+
+
+def ok(answer: Answer, request: Request) -> Answer:
+    """The answer, if the server did what was asked. Raises ApiError."""
+    if answer.status >= 400:
+        raise fault(answer, request)
+    return answer
+
+
+def document(answer: Answer) -> Object:
+    """The object in an answer."""
+    return loads(answer.body)
+
+
+def asked(request: Request) -> Call[Object]:
+    """Send, and give the object that comes back. Raises ApiError, KubernetesError."""
+    answer = yield from ask(request)
+    return document(ok(answer, request))
