@@ -163,6 +163,14 @@ def type_name(name: str, going: list[str]) -> None:
     raise UsageError("down/not-confirmed", "nothing was deleted: the cluster's name was not typed", hint="sloth down --yes")
 
 
+def type_cluster(name: str, text: str) -> None:
+    """Say what will be lost and go on only when the cluster's name was typed. Raises UsageError."""
+    need_terminal(text)
+    say(f"{text}\nType the cluster's name to go on ({name}): ")
+    if sys.stdin.readline().strip() != name:
+        raise UsageError("usage/not-confirmed", "nothing was done: the cluster's name was not typed", hint="add --yes")
+
+
 def report(error: BaseException, options: Options) -> int:
     """Show a failure in the chosen form and return its exit code."""
     from contextlib import nullcontext

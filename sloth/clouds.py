@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from sloth.model.secret import Secret
 from sloth.model.spec import ClusterSpec
 
 if TYPE_CHECKING:
+    from sloth.adapters.pulumi.locks import Shelf
     from sloth.adapters.pulumi.stack import Engine
     from sloth.engine.stop import Stop
 
@@ -67,7 +68,7 @@ def engine_of(cloud: Cloud, spec: ClusterSpec, root: Path, emit: Emit, *, state:
     backend, variables = _backend(state, folder / "state")
     return Engine(
         cloud=cloud.name,
-        project=f"sloth-{spec.name}",
+        project=_project(spec.name),
         command=Command(path, version, {}),
         home=home,
         work=folder / cloud.name,
@@ -76,23 +77,50 @@ def engine_of(cloud: Cloud, spec: ClusterSpec, root: Path, emit: Emit, *, state:
         environment={**variables, **cloud.environment(spec)},
         faults=cloud.faults,
         emit=emit,
+        sweep=partial(_sweep, spec.name, root, state),
     )
 
 
 def unlock_engine(cluster: str, root: Path, state: str) -> list[str]:
     """Take away what dead engines hold of a cluster; answers whose it was. Raises StateError if one lives on this machine."""
-    from sloth.adapters.object_url import parse_url
-    from sloth.adapters.pulumi.locks import Directory, unlock
+    from sloth.adapters.pulumi.locks import unlock
 
-    project = f"sloth-{cluster}"
+    shelf, below = _shelf(cluster, root, state)
+    return unlock(shelf, _project(cluster), below)
+
+
+def forget_engine(cluster: str, root: Path, state: str) -> None:
+    """Delete what the engine keeps of a cluster that is gone: it leaves its history. Raises StateError."""
+    from sloth.adapters.pulumi.locks import purge
+
+    shelf, below = _shelf(cluster, root, state)
+    purge(shelf, _project(cluster), below)
+
+
+def _sweep(cluster: str, root: Path, state: str, stack: str) -> list[str]:
+    from sloth.adapters.pulumi.locks import sweep
+
+    shelf, below = _shelf(cluster, root, state)
+    return sweep(shelf, _project(cluster), stack, below)
+
+
+def _shelf(cluster: str, root: Path, state: str) -> tuple[Shelf, str]:
+    """Where the engine's state lies, and what comes before its own paths there."""
+    from sloth.adapters.object_url import parse_url
+    from sloth.adapters.pulumi.locks import Directory
+
     if not state:
-        return unlock(Directory(root / "clusters" / cluster / "engine" / "state"), project)
+        return Directory(root / "clusters" / cluster / "engine" / "state"), ""
     place = parse_url(state)
     if place.scheme == "file":
-        return unlock(Directory(place.folder / "engine"), project)
+        return Directory(place.folder / "engine"), ""
     from sloth.adapters.object_store import connect
 
-    return unlock(connect(place), project, below="engine/")
+    return connect(place), "engine/"
+
+
+def _project(cluster: str) -> str:
+    return f"sloth-{cluster}"
 
 
 def _backend(state: str, folder: Path) -> tuple[str, Mapping[str, str]]:
@@ -112,7 +140,7 @@ def _user_data(cloud: Cloud, spec: ClusterSpec, request: MachineRequest) -> Secr
 
     volumes = server(request.name, request.placement, None).volumes if request.placement else ()
     packages = (*PACKAGES, *registry.distribution(spec.kubernetes.distribution).packages)
-    return user_data(request, packages, volumes, cloud.user)
+    return user_data(request, packages, volumes, cloud.user, files=cloud.files, way_out=cloud.way_out(spec))
 
 
 def offer(cloud: Cloud, spec: ClusterSpec) -> Catalogue:

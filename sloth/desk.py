@@ -9,14 +9,14 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sloth import registry
 from sloth.app import data_root, login_for, make_key, make_seed, state_of
-from sloth.clouds import cloud_machines
+from sloth.clouds import cloud_machines, forget_engine
 from sloth.contracts.cloud import Cloud
 from sloth.contracts.provider import Emit, Ends, Machines, MakesMachines, Provider
 from sloth.contracts.sink import Sink
@@ -36,6 +36,7 @@ from sloth.model.phase import Phase
 from sloth.model.plan import Plan
 from sloth.model.record import Record
 from sloth.phases.connect import accepted
+from sloth.phases.dns import published
 from sloth.phases.plan import plan
 from sloth.supply import pin_images, pinned_images, version_of
 
@@ -82,6 +83,7 @@ class Desk:
     record: Record
     delivery: Delivery
     transport: Counted
+    deliveries: Mapping[str, Delivery] = field(default_factory=dict)  # by version, where there are several
     rehearsal: Rehearsal | None = None
     started: float = field(default_factory=time.monotonic)
     _made: dict[str, Machines] = field(default_factory=dict)
@@ -124,11 +126,23 @@ class Desk:
             )
         raise InternalError("plugin/no-machines", f"provider {plugin.name} makes no machines", hint="report it to its author")
 
+    def supplied(self, deliveries: Mapping[str, Delivery]) -> None:
+        """What there is for nodes, by version; the first is for the version that the cluster runs."""
+        self.delivery = next(iter(deliveries.values()), Delivery())
+        self.deliveries = deliveries
+
     def cluster(self, *, as_recorded: bool = False) -> Cluster:
         """The cluster before any phase has run. `as_recorded` = no wish but what the record holds."""
         spec = self.loaded.spec
         wish = Plan(leases=self.record.leases) if as_recorded else plan(spec, self.record)
-        return Cluster(spec=spec, record=self.record, plan=wish, delivery=self.delivery, version=version_of(spec, self.record))
+        return Cluster(
+            spec=spec,
+            record=self.record,
+            plan=wish,
+            delivery=self.delivery,
+            deliveries=self.deliveries,
+            version=version_of(spec, self.record),
+        )
 
     def run(self, phases: Sequence[Phase], cluster: Cluster) -> Cluster:
         """Run phases with this desk's adapters. Raises SlothError or ManyErrors."""
@@ -150,7 +164,8 @@ class Desk:
     def resources(self) -> list[str]:
         """Everything that carries the cluster's tag at the providers in use, in words."""
         names = dict.fromkeys([p.provider for p in self.loaded.spec.pools] + [x.provider for x in self.record.leases])
-        return [text for name in names for text in self.machines(name).leftovers()]
+        dns = [f"DNS record {known.host} ({name})" for name, known in published(self.cluster(as_recorded=True)).items()]
+        return [*dns, *(text for name in names for text in self.machines(name).leftovers())]
 
     def login(self, node: Node) -> Login:
         """How to log in to a node, host keys included."""
@@ -164,7 +179,9 @@ class Desk:
                 machines.end()
 
     def forget(self) -> None:
-        """Remove all that is kept of the cluster."""
+        """Remove all that is kept of the cluster, here and beside shared records."""
+        if self.options.state:
+            forget_engine(self.loaded.spec.name, data_root(self.options), self.options.state)
         self.rig.state.delete()
 
 
@@ -173,10 +190,11 @@ def desk(
     options: Options, loaded: Loaded, verb: str, *, rehearse: bool = False, lock: bool = True, quiet: bool = False
 ) -> Iterator[Desk]:
     """Everything one run needs; lock, connections, views and log are given back at the end. Raises StateError."""
+    from sloth.adapters.backup_place import sweep
     from sloth.adapters.ssh import SshTransport
     from sloth.engine.bus import Bus
     from sloth.engine.journal import Journal
-    from sloth.supply import supply
+    from sloth.supply import supplies
     from sloth.ui.streams import LogFile
 
     spec = loaded.spec
@@ -200,6 +218,7 @@ def desk(
             verb=verb,
         )
         if lock:
+            sweep(folder)
             for text in _news(state, folder / "journal.jsonl"):
                 bus.emit(Event(kind="note", title=text))
             journal = Journal(folder / "journal.jsonl")
@@ -208,7 +227,7 @@ def desk(
         here = Desk(options, loaded, rig, record, Delivery(), transport)
         stack.callback(here.end)
         try:
-            here.delivery = supply(loaded, verb, bus.emit)
+            here.supplied(supplies(loaded, verb, bus.emit, record))
             if rehearse:
                 here.rig, here.rehearsal = rehearsing(rig)
             yield here

@@ -21,6 +21,7 @@ from sloth.model.record import Record
 from sloth.phases.mesh import Mesh
 from sloth.phases.only import narrow, only, refuse_spread
 from sloth.phases.survey import providers
+from sloth.phases.upgrade_versions import refuse_other_version
 
 if TYPE_CHECKING:
     from sloth.config.load import Loaded
@@ -62,7 +63,8 @@ def rehearse(options: Options, loaded: Loaded, targets: Sequence[str] = ()) -> R
 
 
 def flow(cluster: Cluster, tools: Tools, targets: Sequence[str]) -> tuple[Cluster, list[Phase]]:
-    """The cluster and the phases of `up`; with targets, of as much of it as concerns them. Raises UsageError."""
+    """The cluster and the phases of `up`; with targets, of as much of it as concerns them. Raises UsageError, ConfigError."""
+    refuse_other_version(cluster)
     order = phases(tools)
     return (narrow(cluster, targets), only(order, targets)) if targets else (cluster, order)
 

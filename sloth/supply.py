@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,25 +16,31 @@ from sloth.model.artifact import Artifact, Delivery
 from sloth.model.event import Event
 from sloth.model.record import Record
 from sloth.model.spec import ClusterSpec
+from sloth.upgrade.versions import allows
 
 if TYPE_CHECKING:
     from sloth.config.load import Loaded
 
 LOCK = "sloth.lock"
-NEEDING = ("up", "mirror")  # verbs that fetch or build what is missing; others take what is known
+NEEDING = ("up", "mirror", "restore")  # verbs that fetch or build what is missing; others take what is known
 
 
 def version_of(spec: ClusterSpec, record: Record | None = None) -> str:
-    """The version that the cluster runs if the spec allows it, else the newest that the spec allows. Raises ConfigError."""
-    wanted = "v" + spec.kubernetes.version.removeprefix("v")
+    """The version that the cluster runs; before it has a member, the newest that the spec allows. Raises ConfigError."""
+    kept = record.kubernetes_version if record else ""
+    if record and kept and (record.founded or allows(spec.kubernetes.version, kept)):
+        return kept
+    return exact(spec, spec.kubernetes.version)
+
+
+def exact(spec: ClusterSpec, asked: str) -> str:
+    """The newest known version that a minor (`1.36`) or an exact version allows. Raises ConfigError."""
     known = registry.distribution(spec.kubernetes.distribution).versions()
-    matching = [version for version in known if version == wanted or version.startswith(f"{wanted}.")]
-    if record and record.kubernetes_version in matching:
-        return record.kubernetes_version
+    matching = [version for version in known if allows(asked, version)]
     if not matching:
         raise ConfigError(
             "config/unknown-version",
-            f"{spec.kubernetes.distribution} {spec.kubernetes.version} is not known",
+            f"{spec.kubernetes.distribution} {asked} is not known",
             detail=f"known: {', '.join(known)}",
             hint=f"set spec.kubernetes.version to {known[0].removeprefix('v').rpartition('.')[0]}",
         )
@@ -42,11 +48,25 @@ def version_of(spec: ClusterSpec, record: Record | None = None) -> str:
 
 
 def supply(loaded: Loaded, verb: str, emit: Emit) -> Delivery:
-    """What nodes need, complete in the local mirror after `up`; for other verbs what is known of it."""
-    if verb not in ("up", "plan", "down"):
-        return Delivery()
+    """What nodes of a cluster that does not exist yet need; empty for verbs that bring nothing to nodes."""
+    return next(iter(supplies(loaded, verb, emit).values()), Delivery())
+
+
+def supplies(loaded: Loaded, verb: str, emit: Emit, record: Record | None = None) -> Mapping[str, Delivery]:
+    """What nodes need, by version: of the version that the cluster runs, and of the one that an upgrade under way goes to.
+
+    Complete in the local mirror after `up`; for other verbs what is known of it.
+    """
+    if verb not in ("up", "plan", "down", "certs", "recover", "restore"):
+        return {}
+    wanted = [version_of(loaded.spec, record), *([str(record.upgrade["to"])] if record and record.upgrade else [])]
+    return {version: deliver(loaded, version, emit, fetching=verb in NEEDING, beside=wanted) for version in wanted}
+
+
+def deliver(loaded: Loaded, version: str, emit: Emit, *, fetching: bool, beside: Sequence[str] = ()) -> Delivery:
+    """What nodes of that exact version need. `beside`: versions whose pins in sloth.lock stay as well. Raises SlothError."""
     spec = loaded.spec
-    artifacts = fetch(loaded, emit) if verb in NEEDING else known(loaded)
+    artifacts = fetch(loaded, emit, version=version, beside=beside) if fetching else known(loaded, version)
     mirror = spec.artifacts.mirror
     base = mirror if mirror.startswith(("http://", "https://")) else ""
     return Delivery(artifacts=artifacts, base=base, store=str(mirror_dir()))
@@ -65,8 +85,19 @@ def lock_path(loaded: Loaded) -> Path | None:
     return spec.resolve().parent / LOCK if spec.is_file() else None
 
 
-def fetch(loaded: Loaded, emit: Emit, *, from_source: bool = False, directory: Path | None = None) -> tuple[Artifact, ...]:
-    """Make the mirror complete and the lock written. Raises ConfigError, MachinesError or StateError."""
+def fetch(
+    loaded: Loaded,
+    emit: Emit,
+    *,
+    version: str = "",
+    from_source: bool = False,
+    directory: Path | None = None,
+    beside: Sequence[str] = (),
+) -> tuple[Artifact, ...]:
+    """Make the mirror complete and the lock written, for the spec's or a given exact version.
+
+    Raises ConfigError, MachinesError or StateError.
+    """
     from sloth.adapters.artifacts.ensure import ensure
     from sloth.adapters.paths import cache_dir
 
@@ -76,7 +107,7 @@ def fetch(loaded: Loaded, emit: Emit, *, from_source: bool = False, directory: P
     ok = False
     try:
         artifacts = ensure(
-            distribution.needs(version_of(spec)),
+            distribution.needs(version or version_of(spec)),
             source="build" if from_source else spec.artifacts.source,
             mirror=spec.artifacts.mirror,
             cache=cache_dir(),
@@ -84,6 +115,7 @@ def fetch(loaded: Loaded, emit: Emit, *, from_source: bool = False, directory: P
             source_dirs=source_dirs(distribution),
             emit=emit,
             directory=directory,
+            beside=[need for other in beside if other != version for need in distribution.needs(other)],
         )
         ok = True
     finally:
@@ -91,14 +123,14 @@ def fetch(loaded: Loaded, emit: Emit, *, from_source: bool = False, directory: P
     return artifacts
 
 
-def known(loaded: Loaded) -> tuple[Artifact, ...]:
+def known(loaded: Loaded, version: str = "") -> tuple[Artifact, ...]:
     """What the local mirror has already; where it lacks something, the needs themselves, without digests."""
     from sloth.adapters.artifacts.ensure import present
     from sloth.adapters.paths import cache_dir
 
     spec = loaded.spec
     distribution = registry.distribution(spec.kubernetes.distribution)
-    needs = distribution.needs(version_of(spec))
+    needs = distribution.needs(version or version_of(spec))
     found = present(needs, cache=cache_dir(), lock_path=lock_path(loaded), source_dirs=source_dirs(distribution))
     if found is not None:
         return found

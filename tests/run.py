@@ -14,6 +14,7 @@ BIN = Path(sys.executable).parent
 CODE = ["sloth", "providers", "distributions", "addons", "templates", "tests"]
 KILLS = "tests/clouds/runs/test_kills.py"
 LONG = "tests/e2e/long"
+STANDINS = ["tests/standins/test_refusals.py", "tests/standins/test_agree.py"]  # those that run no Kubernetes
 COVERAGE_FLOOR = 85  # per cent of branches and lines
 
 
@@ -35,7 +36,17 @@ def check() -> None:
 
 def unit() -> None:
     """Everything that needs no container, with the coverage gate."""
-    folders = ["tests/unit", "tests/contract", "tests/cli", "tests/packaging", "tests/fleet"]
+    folders = [
+        "tests/unit",
+        "tests/contract",
+        "tests/cli",
+        "tests/packaging",
+        "tests/fleet",
+        *STANDINS,
+        "tests/kube",
+        "-m",
+        "not kube",
+    ]
     coverage = ["--cov", "--cov-branch", "--cov-report=term:skip-covered", f"--cov-fail-under={COVERAGE_FLOOR}"]
     run(str(BIN / "pytest"), "-q", "-n", "4", "--dist", "worksteal", *coverage, *folders)  # they wait more than they work
 
@@ -92,8 +103,14 @@ def e2e() -> None:
     _real("tests/e2e")
 
 
+def kube() -> None:
+    """A real kube-apiserver with etcd, from the mirror."""
+    run(str(BIN / "pytest"), "-q", "-m", "kube", "tests/kube")
+
+
 def real() -> None:
     """Everything that needs containers, the longest modules first."""
+    kube()
     _real("tests/e2e/test_ha.py", "tests/lab/test_mesh.py", "tests/e2e", "tests/lab")
 
 
@@ -111,6 +128,7 @@ def main(stage: str) -> None:
         "unit": unit,
         "clouds": clouds,
         "kills": kills,
+        "kube": lambda: with_engine(kube),
         "lab": lambda: with_engine(lab),
         "e2e": lambda: with_engine(e2e),
         "long": lambda: with_engine(long),

@@ -30,10 +30,21 @@ def problems(spec: ClusterSpec) -> list[SlothError]:
     found: list[SlothError] = []
     for part, flags in spec.kubernetes.args.items():
         found += _flags(part, flags)
+    if spec.kubernetes.encryption and "encryption-provider-config" in spec.kubernetes.args.get("apiServer", {}):
+        found.append(_two_encryptions())
     found += _fields("spec.kubernetes.kubelet", spec.kubernetes.kubelet)
     for pool in spec.pools:
         found += _fields(f"spec.pools[{pool.name}].kubelet", pool.kubelet)
     return found
+
+
+def _two_encryptions() -> ConfigError:
+    return ConfigError(
+        "kubeadm/two-encryptions",
+        "spec.kubernetes.apiServer.args names an encryption configuration of its own, and sloth makes one, too",
+        where="spec.kubernetes.apiServer.args.encryption-provider-config",
+        hint="remove the flag, or set spec.kubernetes.encryption.enabled to false",
+    )
 
 
 def _flags(part: str, flags: Mapping[str, str]) -> list[SlothError]:

@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from sloth.api import Cluster, JoinInfo, Node, Put, Secret
+from sloth.api import API_PORT, Cluster, JoinInfo, Node, Put, Secret, merged, yaml_text
 
 from .kubelet import registration
-from .layout import API_FILES, API_PORT, BALANCER, NAMES, PATCHES, image_tag
-from .text import merged, yaml_text
+from .layout import API_FILES, BALANCER, ENCRYPTION, NAMES, PATCHES, image_tag
 
 _API = "kubeadm.k8s.io/v1beta4"
 _OWN_AUTHENTICATION = ("anonymous-auth", "authentication-config", "oidc-")
@@ -62,6 +61,8 @@ def _api_server(cluster: Cluster, own: Mapping[str, str]) -> dict[str, Any]:
     flags = {"profiling": "false", "tls-min-version": "VersionTLS12"}
     if not any(flag.startswith(_OWN_AUTHENTICATION) for flag in own):  # the API server refuses both ways at once
         flags["authentication-config"] = f"{API_FILES}/authentication.yaml"
+    if cluster.record.encryption is not None:
+        flags["encryption-provider-config"] = ENCRYPTION
     volume = {"name": "sloth", "hostPath": API_FILES, "mountPath": API_FILES, "readOnly": True, "pathType": "Directory"}
     return {"certSANs": names(cluster), "extraArgs": _args(flags, own), "extraVolumes": [volume]}
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import cast
 
-from sloth.api import Ask, Cluster, Do, JoinInfo, KubernetesError, Node, Put, Result, Script, Secret, Step, Wait
+from sloth.api import WHY, Ask, Cluster, Do, JoinInfo, KubernetesError, Node, Put, Result, Script, Secret, Step, Wait
 
+from . import encryption
 from .config import init_text, join_text
-from .layout import API_ANSWERS, CONFIG, JOIN_CONFIG, OWN_API_ANSWERS, QUICK, WHY
+from .layout import API_ANSWERS, CONFIG, JOIN_CONFIG, OWN_API_ANSWERS, QUICK
 from .reset import reset
 from .server import look, member, taken_port
 
@@ -61,6 +62,17 @@ def join_info(node: Node, cluster: Cluster) -> Script[JoinInfo]:
     return _read(node, results[1].out, results[4].out if more_servers else "")
 
 
+def revoke() -> Script[None]:
+    """Delete every bootstrap token, and the Secret in which control planes share certificates while one joins."""
+    kind = "-n kube-system --field-selector type=bootstrap.kubernetes.io/token"
+    yield Do(
+        title="revoke join tokens",
+        run=f"kubectl delete secrets {kind} {QUICK} >/dev/null && "
+        f"kubectl delete secret kubeadm-certs -n kube-system --ignore-not-found {QUICK} >/dev/null",
+        hint="kubeadm token list on a control-plane node",
+    )
+
+
 def _read(node: Node, command: str, certificates: str) -> JoinInfo:
     found = _JOIN_COMMAND.search(command)
     key = _CERTIFICATE_KEY.search(certificates)
@@ -98,6 +110,7 @@ def _join(node: Node, cluster: Cluster, info: JoinInfo) -> list[Step]:
             diagnose="systemctl --no-pager status sloth-api-balancer; journalctl -u sloth-api-balancer -n 20 --no-pager -o cat",
             hint=f"no control-plane node is reachable from {node.name}: sloth status",
         ),
+        *(encryption.files(cluster) if node.is_control_plane else []),
         Put(path=JOIN_CONFIG, content=join_text(node, cluster, info), mode=0o600),
         Do(
             title="kubeadm join",

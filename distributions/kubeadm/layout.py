@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from sloth.api import Cluster, Delivery, Node
+from sloth.api import WHY as KUBE_WHY
+from sloth.api import Admin, Delivery, Front
 
-API_PORT = 6443
-BALANCER = "127.0.0.1:6444"
+FRONT = Front(name="api", listen=6444)
+BALANCER = f"127.0.0.1:{FRONT.listen}"
 CONFIG = "/etc/kubernetes/sloth-kubeadm.yaml"
 JOIN_CONFIG = "/etc/kubernetes/sloth-join.yaml"
 MEMBER = "/etc/sloth/kubeadm/member"  # written as the last step of init and join: this node is a member for good
 NAMES = "/etc/sloth/kubeadm/names"  # what the API server's certificate on this node is made out to
+WHY = KUBE_WHY
 PATCHES = "/etc/sloth/kubeadm/patches"
 API_FILES = "/etc/sloth/apiserver"  # mounted into the API server
-WHY = "/usr/local/lib/sloth/kube-why"
+ENCRYPTION = f"{API_FILES}/encryption.json"  # keys of Secrets at rest, 0600
 CRI_SOCKET = "unix:///run/containerd/containerd.sock"
 ETCD_PKI = "/etc/kubernetes/pki/etcd"
-AS_ADMIN = "--kubeconfig /etc/kubernetes/admin.conf --cache-dir /run/sloth/kubectl"
-QUICK = f"{AS_ADMIN} --request-timeout=10s"  # for kubectl commands that neither watch nor wait
-API_ANSWERS = f'[ "$(curl -sk -m 2 https://{BALANCER}/readyz)" = ok ]'
-OWN_API_ANSWERS = f'[ "$(curl -sk -m 2 https://127.0.0.1:{API_PORT}/readyz)" = ok ]'
-
-
-def etcd_flags(nodes: tuple[Node, ...]) -> str:
-    """Flags for `etcdctl` to reach the members on these nodes, with the certificates that kubeadm makes."""
-    endpoints = ",".join(f"https://{node.mesh_address}:2379" for node in nodes)
-    certs = f"--cacert {ETCD_PKI}/ca.crt --cert {ETCD_PKI}/healthcheck-client.crt --key {ETCD_PKI}/healthcheck-client.key"
-    return f"--endpoints={endpoints} {certs} --dial-timeout=2s --command-timeout=8s"
+ADMIN = Admin(kubeconfig="/etc/kubernetes/admin.conf", port=FRONT.listen)
+AS_ADMIN = ADMIN.flags
+QUICK = ADMIN.quick
+API_ANSWERS = ADMIN.api_answers
+OWN_API_ANSWERS = ADMIN.own_api_answers
 
 
 def image_tag(delivery: Delivery, name: str) -> str:
@@ -36,8 +32,3 @@ def image_tag(delivery: Delivery, name: str) -> str:
 def image(delivery: Delivery, name: str) -> str:
     """The reference of the image of that name in the delivery, or ""."""
     return next((each.ref for each in delivery.artifacts if each.kind == "image" and each.name == name), "")
-
-
-def mesh_mtu(cluster: Cluster) -> int:
-    """Bytes that fit through the mesh: 1420 unless the spec says otherwise (Ethernet less IPv6, UDP and WireGuard headers)."""
-    return cluster.spec.mesh.mtu or 1420

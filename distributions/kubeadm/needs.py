@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sloth.api import Need
 
-VERSIONS = ("v1.36.3",)  # newest first
+
+@dataclass(frozen=True, kw_only=True)
+class Set:
+    """What belongs to one exact Kubernetes version.
+
+    The tags are those that kubeadm of that version asks for (kubernetes/kubernetes: cmd/kubeadm/app/constants/constants.go);
+    `*_source` is what the module folders below source/ give. The images' tags say which of the two it is; kubeadm is told it.
+    """
+
+    etcd: str  # tag of the image
+    etcd_source: str
+    etcd_folder: str
+    coredns: str
+    coredns_source: str
+    pause: str
+    folder: str  # the module folder of Kubernetes itself
+
+
+SETS = {  # newest first
+    "v1.36.3": Set(
+        etcd="3.6.8-0", etcd_source="v3.7.3", etcd_folder="etcd", coredns="v1.14.2", coredns_source="v1.15.0", pause="3.10.2",
+        folder="kubernetes",
+    ),
+    "v1.35.4": Set(
+        etcd="3.6.6-0", etcd_source="v3.6.8", etcd_folder="etcd-3.6", coredns="v1.13.1", coredns_source="v1.15.0", pause="3.10.1",
+        folder="kubernetes-1.35",
+    ),
+}  # fmt: skip
+VERSIONS = tuple(SETS)
 
 _CONTAINERD = "v2.4.2"
 _CNI = "v1.9.1"
-_PAUSE = "3.10.2"
-# What kubeadm of that Kubernetes asks for (kubernetes/kubernetes: cmd/kubeadm/app/constants/constants.go), then what the
-# modules in source/ give. The images' tags say which of the two it is; kubeadm is told the tag.
-_ETCD, _ETCD_SOURCE = "v3.6.8", "v3.7.3"
-_ETCD_IMAGE = "3.6.8-0"
-_COREDNS, _COREDNS_SOURCE = "v1.14.2", "v1.15.0"
-
 _KUBERNETES_URL = "https://dl.k8s.io/release/{version}/bin/linux/{arch}/"
 _CONTAINERD_URL = (
     "https://github.com/containerd/containerd/releases/download/{version}/containerd-static-{number}-linux-{arch}.tar.gz"
@@ -25,17 +48,18 @@ _CONTROL_PLANE = ("control-plane",)
 
 
 def needs(version: str) -> tuple[Need, ...]:
-    """Everything for that exact version (`v1.36.3`): binaries first, then images."""
+    """Everything for that exact version (`v1.36.3`): binaries first, then images. Raises KeyError for an unknown version."""
+    own = SETS[version]
     return (
         *(_kubernetes_binary(name, version) for name in ("kubeadm", "kubelet", "kubectl")),
         *(_containerd(name) for name in ("containerd", "containerd-shim-runc-v2", "ctr")),
         *(_cni(kind, name) for kind, name in _PLUGINS),
-        _etcdctl(),
+        *(_etcd_tool(name, own) for name in ("etcdctl", "etcdutl")),
         *(_kubernetes_image(name, version, _CONTROL_PLANE) for name in _SERVERS),
         _kube_proxy(version),
-        _coredns(),
-        _etcd(),
-        _pause(),
+        _coredns(own),
+        _etcd(own),
+        _pause(own),
     )
 
 
@@ -65,7 +89,7 @@ def _kubernetes_binary(name: str, version: str) -> Need:
         path=f"/usr/local/bin/{name}",
         url=f"{_KUBERNETES_URL}{name}",
         checksum_url=f"{_KUBERNETES_URL}{name}.sha256",
-        source="kubernetes",
+        source=SETS[version].folder,
         package=f"k8s.io/kubernetes/cmd/{name}",
         ldflags=_stamp(version),
     )
@@ -80,7 +104,7 @@ def _kubernetes_image(
         kind="image",
         path=f"/usr/local/bin/{name}",
         ref=f"registry.k8s.io/{name}:{{version}}",
-        source="kubernetes",
+        source=SETS[version].folder,
         package=f"k8s.io/kubernetes/cmd/{name}",
         ldflags=_stamp(version),
         packages=packages,
@@ -121,53 +145,53 @@ def _cni(kind: str, name: str) -> Need:
     )
 
 
-def _etcdctl() -> Need:
+def _etcd_tool(name: str, own: Set) -> Need:
     return Need(
-        name="etcdctl",
-        version=_ETCD,
+        name=name,
+        version=f"v{own.etcd.partition('-')[0]}",
         kind="binary",
-        path="/usr/local/bin/etcdctl",
+        path=f"/usr/local/bin/{name}",
         url=f"{_ETCD_URL}etcd-{{version}}-linux-{{arch}}.tar.gz",
         checksum_url=f"{_ETCD_URL}SHA256SUMS",
-        member="etcd-{version}-linux-{arch}/etcdctl",
-        source="etcd",
-        package="go.etcd.io/etcd/etcdctl/v3",
-        source_version=_ETCD_SOURCE,
+        member=f"etcd-{{version}}-linux-{{arch}}/{name}",
+        source=own.etcd_folder,
+        package=f"go.etcd.io/etcd/{name}/v3",
+        source_version=own.etcd_source,
         roles=_CONTROL_PLANE,
     )
 
 
-def _etcd() -> Need:
+def _etcd(own: Set) -> Need:
     return Need(
         name="etcd",
-        version=_ETCD_IMAGE,
+        version=own.etcd,
         kind="image",
         path="/usr/local/bin/etcd",
         ref="registry.k8s.io/etcd:{version}",
-        source="etcd",
+        source=own.etcd_folder,
         package="go.etcd.io/etcd/server/v3",
-        source_version=_ETCD_SOURCE,
+        source_version=own.etcd_source,
         roles=_CONTROL_PLANE,
     )
 
 
-def _coredns() -> Need:
+def _coredns(own: Set) -> Need:
     return Need(
         name="coredns",
-        version=_COREDNS,
+        version=own.coredns,
         kind="image",
         path="/coredns",
         ref="registry.k8s.io/coredns/coredns:{version}",
         source="coredns",
         package="github.com/coredns/coredns",
-        source_version=_COREDNS_SOURCE,
+        source_version=own.coredns_source,
     )
 
 
-def _pause() -> Need:
+def _pause(own: Set) -> Need:
     return Need(
         name="pause",
-        version=_PAUSE,
+        version=own.pause,
         kind="image",
         path="/pause",
         ref="registry.k8s.io/pause:{version}",

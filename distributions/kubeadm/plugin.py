@@ -4,9 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sloth.api import Cluster, ClusterSpec, Distribution, JoinInfo, Need, Node, Script, Secret, SlothError, Step
+from sloth.api import (
+    CertificateFile,
+    Cluster,
+    ClusterSpec,
+    Distribution,
+    EtcdAccess,
+    Facts,
+    JoinInfo,
+    Need,
+    Node,
+    Script,
+    Secret,
+    SlothError,
+    Step,
+)
 
-from . import checks, host, joining, kubeconfig, leaving, needs, prepare, reset, server, settle
+from . import (
+    certs,
+    checks,
+    encryption,
+    host,
+    joining,
+    kubeconfig,
+    leaving,
+    needs,
+    prepare,
+    reset,
+    restore,
+    server,
+    settle,
+    upgrade,
+)
 from .text import text
 
 
@@ -50,11 +79,75 @@ class Kubeadm(Distribution):
 
     def settle(self, server: Node, cluster: Cluster) -> Script[None]:
         """Labels, taints, DNS servers; then all Ready."""
-        return settle.settle(server, cluster)
+        return settle.SETTLING.settle(cluster)
 
     def evict(self, server: Node, name: str, cluster: Cluster) -> Script[None]:
         """Drain, etcd, Kubernetes."""
         return leaving.evict(server, name, cluster)
+
+    def etcd_access(self) -> EtcdAccess:
+        """The stacked etcd of control-plane nodes."""
+        return leaving.ETCD
+
+    def kubectl(self) -> str:
+        """The command as the administrator, through the node's own balancer."""
+        return leaving.KUBECTL
+
+    def certificates(self) -> Sequence[CertificateFile]:
+        """Those that kubeadm makes, and the kubelet's."""
+        return certs.files()
+
+    def renew(self, node: Node, cluster: Cluster) -> Script[None]:
+        """`kubeadm certs renew all`, then the static pods one after the other."""
+        return certs.renew(node, cluster)
+
+    def upgrade(self, node: Node, cluster: Cluster, *, first: bool) -> Script[None]:
+        """`kubeadm upgrade apply` on the first control-plane node, `kubeadm upgrade node` on all others."""
+        return upgrade.upgrade(node, cluster, first=first)
+
+    def preload(self, node: Node, cluster: Cluster) -> Sequence[Step]:
+        """The images of the new version."""
+        return upgrade.preload(node, cluster)
+
+    def encryption_applied(self, facts: Facts, cluster: Cluster) -> bool:
+        """By an annotation of the API server's manifest."""
+        return encryption.applied(facts, cluster)
+
+    def apply_encryption(self, node: Node, cluster: Cluster) -> Script[None]:
+        """The file, the manifest, and a new API server pod."""
+        return encryption.apply(node, cluster)
+
+    def rewrite_secrets(self, server: Node, cluster: Cluster) -> Script[None]:
+        """Replace all Secrets by themselves."""
+        return encryption.rewrite(server, cluster)
+
+    def backup_paths(self) -> Sequence[str]:
+        """Authorities, the key of service accounts, and what the API server was configured with."""
+        return restore.PATHS
+
+    def halt(self, node: Node, cluster: Cluster) -> Script[None]:
+        """`kubeadm reset`, with the data moved aside."""
+        return restore.halt(node, cluster)
+
+    def restore(self, node: Node, cluster: Cluster, snapshot: str) -> Script[None]:
+        """`etcdutl snapshot restore`, then `kubeadm init` on it."""
+        return restore.restore(node, cluster, snapshot)
+
+    def force_alone(self, node: Node, cluster: Cluster) -> Script[None]:
+        """A start with etcd's `--force-new-cluster`, then without it."""
+        return restore.force_alone(node, cluster)
+
+    def revive(self, node: Node, cluster: Cluster) -> Script[None]:
+        """A restart of the kubelet."""
+        return restore.revive(node, cluster)
+
+    def scratch_etcd(self, cluster: Cluster) -> tuple[str, str]:
+        """The program out of etcd's image."""
+        return restore.scratch_etcd(cluster)
+
+    def revoke_tokens(self, server: Node, cluster: Cluster) -> Script[None]:
+        """Bootstrap tokens, and the certificates shared for joining."""
+        return joining.revoke()
 
     def remove(self, node: Node, cluster: Cluster) -> Script[None]:
         """`kubeadm reset` and all that it leaves behind."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from shlex import quote
 
-from sloth.api import Cluster, Do, Node, Put, Step, deliver
+from sloth.api import HOSTING, Cluster, Do, Node, Put, Step, Unit, balancer_steps, deliver, pod_network_steps, registries_steps
 
-from . import balancer, host, network, runtime
+from . import host, runtime
 from .config import init_text, names, names_note
 from .kubelet import drop_in
-from .layout import API_FILES, CONFIG, MEMBER, NAMES, PATCHES
-from .text import text
-from .unit import Unit
+from .layout import API_FILES, CONFIG, FRONT, MEMBER, NAMES, PATCHES
+from .text import TEXTS, text
 
 _DROP_IN = "/etc/sloth/kubelet.d/10-sloth.conf"
 _KUBEADM_DROP_IN = "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf"
@@ -25,9 +24,10 @@ def steps(node: Node, cluster: Cluster) -> list[Step]:
         *_deliver(node, cluster, "binary"),
         *host.kernel(node, cluster),
         *runtime.steps(node, cluster),
+        *registries_steps(cluster.spec),
         *_deliver(node, cluster, "image"),
-        *network.steps(node, cluster),
-        *balancer.steps(cluster),
+        *pod_network_steps(node, cluster),
+        *balancer_steps(cluster, [FRONT]),
         *(_control_plane_files(node, cluster) if node.is_control_plane else []),
         *_kubelet(node, cluster),
     ]
@@ -44,7 +44,7 @@ def _control_plane_files(node: Node, cluster: Cluster) -> list[Step]:
     # One CoreDNS pod at first: two would both land on the first node. Settling adds the others once there are other nodes.
     patch = json.dumps({"spec": {"replicas": 1}})
     return [
-        Put(path=f"{API_FILES}/authentication.yaml", content=text("authentication.yaml"), mode=0o600),
+        Put(path=f"{API_FILES}/authentication.yaml", content=HOSTING.text("authentication.yaml"), mode=0o600),
         Put(path=f"{PATCHES}/corednsdeployment.json", content=patch),
         Put(path=CONFIG, content=init_text(node, cluster), mode=0o600),
         Do(
@@ -65,6 +65,7 @@ def _kubelet(node: Node, cluster: Cluster) -> list[Step]:
         reads=[_DROP_IN, _KUBEADM_DROP_IN],
         binary="/usr/local/bin/kubelet",
         when="[ -e /var/lib/kubelet/config.yaml ]",
+        texts=TEXTS,
     )
     here = "$(stat -c %s:%Y /usr/local/bin/kubelet)"
     return [

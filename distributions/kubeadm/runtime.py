@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from sloth.api import Cluster, Node, Put, Step
+from sloth.api import Cluster, Node, Put, Step, Unit
 
 from .kubelet import settings
 from .layout import image
-from .text import text
-from .unit import Unit
+from .text import TEXTS, text
 
 _CONFIG = "/etc/containerd/config.toml"
 _PAUSE = "registry.k8s.io/pause:3.10.2"  # what kubeadm v1.36 and containerd v2.4 agree on
@@ -26,7 +25,7 @@ def config(node: Node, cluster: Cluster) -> str:
 
 def steps(node: Node, cluster: Cluster) -> list[Step]:
     """Configuration and unit, running."""
-    unit = Unit(name="containerd", reads=[_CONFIG], binary="/usr/local/bin/containerd")
+    unit = Unit(name="containerd", reads=[_CONFIG], binary="/usr/local/bin/containerd", texts=TEXTS)
     # Where no process may lower its OOM score (a container without that right), asking for it would stop the unit.
     oom = "0" if node.machine.profile.containerd.get("restrict_oom_score_adj") else "-999"
     return [Put(path=_CONFIG, content=config(node, cluster)), *unit.steps(OOM=oom)]

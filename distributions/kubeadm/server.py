@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import cast
 
-from sloth.api import Ask, Cluster, Do, KubernetesError, Node, Put, Result, Script, Step, Wait
+from sloth.api import WHY, Ask, Cluster, Do, KubernetesError, Node, Put, Result, Script, Step, Wait
 
+from . import encryption
 from .config import init_text
-from .layout import CONFIG, MEMBER, OWN_API_ANSWERS, WHY
+from .layout import CONFIG, MEMBER, OWN_API_ANSWERS
 from .reset import reset
 
 PORTS = {
@@ -68,7 +69,7 @@ def first_server(node: Node, cluster: Cluster) -> Script[None]:
             raise error
         # Nothing of value can be lost: no node but this one was ever a member, and its API never answered.
         before: list[Step] = [reset(node, cluster)] if "left" in seen else []
-        yield [*before, config, _init(), _done()]
+        yield [*before, config, *encryption.files(cluster), _init(), _done()]
 
 
 def _init() -> Do:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _RETRIES = 3
+_PIECE = 1 << 20  # bytes of a large object read at a time
 _PATIENCE = timedelta(seconds=20)  # for one request with its retries
 _MISSING = ("NoSuchBucket", "bucket does not exist", "ContainerNotFound")  # what S3, GCS and Azure say
 
@@ -101,6 +102,22 @@ class ObjectStore:
         """The object's content; b"" where there is none."""
         found = self.get(path)
         return found.data if found else b""
+
+    def upload(self, path: str, source: Path) -> None:
+        """Write a file of any size, whatever is there: in parts, several at a time. Parts of one that failed are no object."""
+        import obstore
+
+        with self._explained(path):
+            _interruptibly(lambda: obstore.put(self._bucket, path, source, use_multipart=None))
+
+    def pieces(self, path: str) -> Iterator[bytes]:
+        """The object's content, piece by piece; an object that is not there is an error."""
+        import obstore
+
+        with self._explained(path):
+            stream = iter(_interruptibly(lambda: obstore.get(self._bucket, path)).stream(min_chunk_size=_PIECE))
+            while (piece := _interruptibly(lambda: next(stream, None))) is not None:
+                yield bytes(piece)
 
     def names(self, folder: str) -> list[str]:
         """Names of the objects right below a folder."""
@@ -194,8 +211,8 @@ def _interruptibly(work: Callable[[], T]) -> T:
     return results[0]
 
 
-def connect(address: StateUrl) -> ObjectStore:
-    """The bucket that an address names, with credentials from the environment. Raises StateError, UsageError."""
+def connect(address: StateUrl, credentials: Mapping[str, str] | None = None) -> ObjectStore:
+    """The bucket that an address names, with these credentials or those of the environment. Raises StateError, UsageError."""
     try:
         from obstore.store import AzureStore, GCSStore, S3Store
     except ImportError as error:
@@ -213,7 +230,7 @@ def connect(address: StateUrl) -> ObjectStore:
             return ObjectStore(GCSStore(address.bucket, **shared), address)
         if address.scheme == "azblob":
             return ObjectStore(AzureStore(address.bucket, config={"account_name": account_of(address)}, **shared), address)
-        return ObjectStore(S3Store(address.bucket, **_s3(address), **shared), address)
+        return ObjectStore(S3Store(address.bucket, **_s3(address, credentials), **shared), address)
     except SlothError:
         raise
     except Exception as error:
@@ -223,10 +240,12 @@ def connect(address: StateUrl) -> ObjectStore:
         ) from error  # fmt: skip
 
 
-def _s3(address: StateUrl) -> dict[str, Any]:
+def _s3(address: StateUrl, credentials: Mapping[str, str] | None) -> dict[str, Any]:
     config: dict[str, Any] = {name: address.params[name] for name in ("region", "endpoint") if name in address.params}
     if "endpoint" in config:
         config["virtual_hosted_style_request"] = False  # whatever the environment says: the address decides
+    if credentials:
+        return {"config": {**config, **credentials}}
     session = _session(address)
     if session is None or session.get_credentials() is None:
         return {"config": config}

@@ -16,6 +16,10 @@ from sloth.model.record import SCHEMA, Record
 UNREADABLE = (Unsealable, ValueError, TypeError, KeyError, AttributeError)
 
 
+class OthersRecord(Unsealable):
+    """It is whole, and another cluster's."""
+
+
 @dataclass
 class Vault:
     """The key is asked for once, when the first record is opened or sealed."""
@@ -47,6 +51,8 @@ class Vault:
         except NewerRecord as error:
             hint = "pip install --upgrade sloth-kubernetes"
             raise self.error("state/newer", f"was written by a newer sloth ({error})", where, hint) from error
+        except OthersRecord as error:
+            raise self.error("state/other-cluster", f"is another one's: {error}", where, way_back()) from error
         except UNREADABLE as error:
             raise self.error("state/damaged", f"is damaged ({error})", where, way_back()) from error
         return record
@@ -77,7 +83,7 @@ class Vault:
         if schema > SCHEMA:
             raise NewerRecord(f"its schema is {schema}, this one knows {SCHEMA}")
         if sealed.header.get("cluster") != self.cluster:
-            raise Unsealable(f"it is the record of cluster {sealed.header.get('cluster')}")
+            raise OthersRecord(f"it is the record of cluster {sealed.header.get('cluster')}")
         return sealed, parse(unseal(sealed, self._keys))
 
 

@@ -10,20 +10,26 @@ import typer
 
 from sloth import __version__
 from sloth.cli import (
+    backup,
+    certs,
     config,
     doctor,
     down,
+    health,
     init,
+    kube,
     kubeconfig,
     mirror,
     nodes,
     plan,
     providers,
+    recover,
     ssh,
     state,
     status,
     unlock,
     up,
+    upgrade,
     validate,
 )
 
@@ -51,7 +57,10 @@ def _root(
     """One YAML file, one command, one highly available Kubernetes cluster."""
 
 
-for module in (init, validate, plan, up, status, nodes, ssh, kubeconfig, down, doctor, unlock, config, mirror, state, providers):
+for module in (
+    init, validate, plan, up, upgrade, status, health, certs, recover, nodes, ssh, kube, kubeconfig, down, doctor, unlock, config,
+    mirror, state, providers, backup,
+):  # fmt: skip
     module.register(app)
 
 

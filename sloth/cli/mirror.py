@@ -15,6 +15,10 @@ Directory = Annotated[
     Path | None,
     typer.Option("--directory", help="The mirror's folder. Default: in the user's cache directory.", show_default=False),
 ]
+Version = Annotated[
+    str,
+    typer.Option("--version", help="For this Kubernetes version, not the spec's: a minor or an exact one.", show_default=False),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -23,9 +27,11 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="mirror")
 
     @verb(group, "create")
-    def create(options: Options, from_source: FromSource = False, directory: Directory = None) -> Outcome:
+    def create(
+        options: Options, *, from_source: FromSource = False, directory: Directory = None, version: Version = ""
+    ) -> Outcome:
         """Fetch or build what the spec's nodes need, verify it, and pin it in sloth.lock."""
-        return make_mirror(options, from_source=from_source, directory=directory)
+        return make_mirror(options, from_source=from_source, directory=directory, version=version)
 
     @verb(group, "serve")
     def serve(
@@ -38,16 +44,19 @@ def register(app: typer.Typer) -> None:
         return serve_mirror(options, bind=bind, port=port, directory=directory)
 
 
-def make_mirror(options: Options, *, from_source: bool, directory: Path | None) -> Outcome:
+def make_mirror(options: Options, *, from_source: bool, directory: Path | None, version: str = "") -> Outcome:
     """Without a spec, the mirror is for what `sloth init` prints, and nothing is pinned. Raises SlothError."""
     from sloth.app import DEFAULT_SPEC, load, mirror_spec
     from sloth.desk import views
     from sloth.engine.bus import Bus
-    from sloth.supply import fetch, mirror_dir
+    from sloth.supply import exact, fetch, mirror_dir, version_of
 
     loaded = load(options) if options.files or DEFAULT_SPEC.is_file() else mirror_spec()
+    wanted = exact(loaded.spec, version) if version else ""
     with Bus(views(options, quiet=False)) as bus:
-        artifacts = fetch(loaded, bus.emit, from_source=from_source, directory=directory)
+        artifacts = fetch(
+            loaded, bus.emit, version=wanted, from_source=from_source, directory=directory, beside=[version_of(loaded.spec)]
+        )
     where = directory or mirror_dir()
     size = sum(artifact.size for artifact in artifacts)
     data = {

@@ -1,4 +1,4 @@
-"""`sloth nodes`: the cluster's nodes."""
+"""`sloth nodes`: the cluster's nodes. Here the list; what changes them is in the modules beside this one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from sloth.cli import nodes_change, nodes_exec, nodes_work
 from sloth.cli.options import verb
 from sloth.model.options import Options, Outcome
 
@@ -19,6 +20,9 @@ def register(app: typer.Typer) -> None:
     def list_(options: Options) -> Outcome:
         """List the nodes: role, provider, addresses, machine. Asks the providers, not the nodes."""
         return list_nodes(options)
+
+    for module in (nodes_change, nodes_work, nodes_exec):
+        module.register(group)
 
 
 def list_nodes(options: Options) -> Outcome:

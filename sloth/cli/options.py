@@ -128,15 +128,19 @@ def execute(options: Options, work: Callable[[], Outcome]) -> int:
         from sloth.app import report
 
         return report(error, options)
-    _print(options, outcome)
+    show_outcome(options, outcome)
     return outcome.exit
 
 
-def _print(options: Options, outcome: Outcome) -> None:
+def show_outcome(options: Options, outcome: Outcome) -> None:
+    """Print an outcome in the chosen form; one without a kind was shown already."""
+    if not outcome.kind:
+        return
     if options.output == "json":
         from sloth.ui.json_view import envelope
 
-        sys.stdout.write(envelope(outcome.kind, data=outcome.data, warnings=outcome.warnings) + "\n")
+        text = envelope(outcome.kind, data=outcome.data, warnings=outcome.warnings, error=outcome.failure)
+        sys.stdout.write(text + "\n")
     elif outcome.show:
         outcome.show(options)
     elif outcome.text:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Name = Annotated[str, typer.Argument(help="As `sloth providers list` names it.", show_default=False)]
 ABILITIES = {
     "balancer": "API load balancer",
+    "dns": "DNS record of the API",
     "volumes": "volumes",
     "private": "private machines",
     "spot": "spot machines",

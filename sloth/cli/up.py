@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,8 +74,14 @@ def bring_up(
     targets: Sequence[str] = (),
     anew: Sequence[str] = (),
     summary: Path | None = None,
+    loaded: Loaded | None = None,
+    prepare: Callable[[Desk], Sequence[str]] | None = None,
 ) -> Outcome:
-    """The verb without its command line. Raises SlothError."""
+    """The verb without its command line. Raises SlothError.
+
+    `loaded` = a spec that is not (yet) the one in the file. `prepare` is called first under the cluster's lock, and answers
+    which nodes were agreed to leave.
+    """
     from sloth.app import load
     from sloth.cli.summarize import summarized
     from sloth.planning import rehearse, still_true
@@ -83,7 +89,7 @@ def bring_up(
 
     with summarized(summary, "up") as page:
         then: SavedPlan | None = None
-        loaded = load(options)
+        loaded = loaded or load(options)
         page.cluster = loaded.spec.name
         if plan is not None:
             from sloth.adapters.plan_file import load as load_plan
@@ -93,7 +99,7 @@ def bring_up(
             targets, yes = then.plan["targets"], True
         elif targets:
             rehearse(options, loaded, targets)  # refuses what cannot be done safely before anything is touched
-        data, nodes = _run(options, loaded, targets, then, anew=anew, yes=yes)
+        data, nodes = _run(options, loaded, targets, then, anew=anew, yes=yes, prepare=prepare)
         page.lines = up_lines(data, nodes)
     changed = data["changed"]
     what = f"{data['cluster']}: {len(nodes)} nodes Ready, Kubernetes {data['kubernetes']}"
@@ -102,7 +108,14 @@ def bring_up(
 
 
 def _run(
-    options: Options, loaded: Loaded, targets: Sequence[str], then: SavedPlan | None, *, anew: Sequence[str], yes: bool
+    options: Options,
+    loaded: Loaded,
+    targets: Sequence[str],
+    then: SavedPlan | None,
+    *,
+    anew: Sequence[str],
+    yes: bool,
+    prepare: Callable[[Desk], Sequence[str]] | None,
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """What is reported as data, and a row for each node."""
     from sloth.app import confirm
@@ -112,11 +125,12 @@ def _run(
     with desk(options, loaded, "up") as here:
         if then is not None:
             same_revision(then, here.record)
+        agreed = set(prepare(here)) if prepare else set()
         if anew:
             _take_out(here, anew, yes=yes)
         cluster, phases = flow(here.cluster(), here.tools, targets)
         going = [lease.name for lease in cluster.plan.remove]
-        if going and not yes:
+        if not (yes or agreed.issuperset(going)):
             confirm(f"These nodes are no longer in the spec and will be drained and deleted: {', '.join(going)}. Go on?")
         cluster = here.run(phases, cluster)
         here.remember_document()
@@ -139,12 +153,20 @@ def _run(
 def _take_out(here: Desk, names: Sequence[str], *, yes: bool) -> None:
     """The first half of a replacement."""
     from sloth.app import confirm
+    from sloth.flows.nodes import may_leave
     from sloth.flows.replace import leaving
     from sloth.flows.up import phases
+    from sloth.phases.upgrade_versions import refuse_other_version
 
+    refuse_other_version(here.cluster())
+    coming = here.cluster().plan.add  # an earlier run was cut off between taking out and making anew
+    names = [name for name in names if name not in coming]
+    if not names:
+        return
     cluster = leaving(here.cluster(), names)
     if not yes:
         confirm(f"These nodes will be drained, deleted and made anew: {', '.join(names)}. Go on?")
+    here.run(may_leave(here.tools, names), here.cluster(as_recorded=True))
     here.run(phases(here.tools), cluster)
 
 

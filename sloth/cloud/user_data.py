@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from sloth.model.cloud import Volume
+from sloth.model.cloud import EMPTY, Volume, WayOut
 from sloth.model.plan import MachineRequest
 from sloth.model.secret import Secret
 
@@ -26,9 +26,19 @@ _UNIT = "/etc/systemd/system/sloth-volumes.service"
 
 
 def user_data(
-    request: MachineRequest, packages: Sequence[str] = (), volumes: Sequence[Volume] = (), user: str = "sloth"
+    request: MachineRequest,
+    packages: Sequence[str] = (),
+    volumes: Sequence[Volume] = (),
+    user: str = "sloth",
+    *,
+    files: Mapping[str, str] = EMPTY,
+    way_out: WayOut | None = None,
 ) -> Secret:
-    """The text, at most LIMIT bytes. `packages` = Debian packages that the node will need."""
+    """The text, at most LIMIT bytes. `packages` = Debian packages that the node will need; `files` = further files that must be
+    there before sshd starts, with their contents; `way_out` = where the cloud has no NAT of its own.
+    """
+    prepare = ["cloud-init-per", "once", "sloth-prepare", "sh", "-c", text("prepare.sh"), "sh", *dict.fromkeys(packages)]
+    before, after = _routing(way_out, bool(request.placement.get("public", request.options.get("public", True))))
     config: dict[str, Any] = {
         "hostname": request.name,
         "preserve_hostname": False,
@@ -47,13 +57,28 @@ def user_data(
         ],
         **host_key(request),
         # cloud-init's own `packages` are installed after sshd has started, while sloth would already wait for them.
-        "bootcmd": [["cloud-init-per", "once", "sloth-prepare", "sh", "-c", text("prepare.sh"), "sh", *dict.fromkeys(packages)]],
+        "bootcmd": [*before, *(_write(path, content) for path, content in files.items()), prepare, *after],
         # Read before the file of cloud-init: of two settings, sshd takes the first.
         "write_files": [_file("/etc/ssh/sshd_config.d/00-sloth.conf", _SSHD), *_volume_files(volumes)],
     }
     if volumes:
         config["runcmd"] = ["systemctl daemon-reload && systemctl enable --now --no-block sloth-volumes.service"]
     return Secret("#cloud-config\n" + json.dumps(config) + "\n", known=False)
+
+
+def _routing(way: WayOut | None, public: bool) -> tuple[list[list[str]], list[list[str]]]:
+    """What every boot does before and after the preparation: packages come by the way out, and may bring what forwards."""
+    if way is None:
+        return [], []
+    if not public:
+        return [["sh", "-c", text("way-out.sh"), "sh", way.router, *way.resolvers]], []
+    forward = ["sh", "-c", text("forward.sh"), "sh", way.network]
+    return [forward], [forward]
+
+
+def _write(path: str, content: str) -> list[str]:
+    """cloud-init writes its own `write_files` later than this."""
+    return ["cloud-init-per", "once", f"sloth-{path.replace('/', '-')}", "sh", "-c", 'printf %s "$2" >"$1"', "sh", path, content]
 
 
 def host_key(request: MachineRequest) -> dict[str, Any]:

@@ -7,7 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from sloth.config.assemble import Schema, core, own_pool_fields
-from sloth.model.spec import AccessSpec, ArtifactsSpec, ClusterSpec, HostSpec, KubernetesSpec, MeshSpec, NetworkSpec, PoolSpec
+from sloth.model.spec import (
+    AccessSpec,
+    ArtifactsSpec,
+    BackupSpec,
+    ClusterSpec,
+    DnsSpec,
+    HostSpec,
+    KeepSpec,
+    KubernetesSpec,
+    MeshSpec,
+    NetworkSpec,
+    PoolSpec,
+    UpgradeSpec,
+)
+from sloth.upgrade.batches import seconds
 
 COMPONENTS = ("apiServer", "controllerManager", "scheduler", "etcd")
 
@@ -26,6 +40,8 @@ def build(document: Schema, given: Mapping[str, Any]) -> ClusterSpec:
         mesh=_mesh(spec["mesh"]),
         network=_network(spec["network"]),
         artifacts=ArtifactsSpec(source=spec["artifacts"]["source"], mirror=spec["artifacts"].get("mirror", "")),
+        backup=_backup(spec["backup"]),
+        upgrade=UpgradeSpec(**spec["upgrade"]),
     )
 
 
@@ -37,7 +53,9 @@ def _kubernetes(given: Mapping[str, Any]) -> KubernetesSpec:
         extra_sans=tuple(given["api"]["extraSANs"]),
         hostname=given["api"].get("hostname", ""),
         load_balancer=given["api"]["loadBalancer"],
+        encryption=given["encryption"]["enabled"],
         kubelet=copy.deepcopy(given["kubelet"]["config"]),
+        registries={name: tuple(urls) for name, urls in given["registries"]["mirrors"].items()},
         args={name: {flag: _flag(value) for flag, value in given[name]["args"].items()} for name in COMPONENTS},
         options={name: copy.deepcopy(value) for name, value in given.items() if name not in common},
     )
@@ -57,6 +75,7 @@ def _pool(document: Schema, given: Mapping[str, Any]) -> PoolSpec:
         labels=dict(given["labels"]),
         taints=tuple(given["taints"]),
         kubelet=copy.deepcopy(given["kubelet"]),
+        drain_timeout=float(seconds(given["disruption"]["drainTimeout"])),
         hosts=tuple(_host(host) for host in given.get("hosts", ())),
         options={name: copy.deepcopy(value) for name, value in given.items() if name in own},
     )
@@ -77,4 +96,20 @@ def _mesh(given: Mapping[str, Any]) -> MeshSpec:
 
 
 def _network(given: Mapping[str, Any]) -> NetworkSpec:
-    return NetworkSpec(pods=given["pods"], services=given["services"], cni=given["cni"], dns_domain=given["dnsDomain"])
+    return NetworkSpec(
+        pods=given["pods"], services=given["services"], cni=given["cni"], dns_domain=given["dnsDomain"], dns=_dns(given)
+    )
+
+
+def _dns(network: Mapping[str, Any]) -> DnsSpec:
+    return DnsSpec(**network.get("dns", {}))
+
+
+def _backup(given: Mapping[str, Any]) -> BackupSpec:
+    return BackupSpec(
+        to=given.get("to", ""),
+        schedule=given.get("schedule", ""),
+        keep=KeepSpec(**given["keep"]),
+        access_key=copy.deepcopy(given.get("accessKey", {})),
+        secret_key=copy.deepcopy(given.get("secretKey", {})),
+    )

@@ -32,16 +32,17 @@ class Loaded:
     files: tuple[str, ...]
 
 
-def load(paths: Sequence[FilePath | str], *, env: str | None = None) -> Loaded:
+def load(paths: Sequence[FilePath | str], *, env: str | None = None, texts: Mapping[str, bytes] | None = None) -> Loaded:
     """Load a spec with its overlays, in the order given; `env` adds `sloth.d/ENV.yaml` beside the first file.
 
-    Raises ConfigError, with all problems at once.
+    `texts` = contents to take in place of what files hold, by name. Raises ConfigError, with all problems at once.
     """
     from sloth.config.merge import merge
     from sloth.config.reader import read
 
     names = [str(path) for path in paths] + ([_overlay(paths, env)] if env is not None else [])
-    trees = [read(_bytes(name), name) for name in names]
+    given = texts or {}
+    trees = [read(given[name] if name in given else file_bytes(name), name) for name in names]
     merged = trees[0]
     for over in trees[1:]:
         merged = merge(merged, over)
@@ -99,7 +100,8 @@ def _overlay(paths: Sequence[FilePath | str], env: str) -> str:
     return str(path)
 
 
-def _bytes(name: str) -> bytes:
+def file_bytes(name: str) -> bytes:
+    """What a spec file holds, or standard input for `-`. Raises ConfigError."""
     from sloth.config.reader import MAX_BYTES
 
     if name == STDIN:

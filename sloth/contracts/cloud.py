@@ -5,6 +5,7 @@ data and checks; what needs the SDK (`pulumi_NAME`) is in two modules beside it,
 
     program.py      network(plan) · server(plan, server, shared) · balancer(plan, shared, servers)
     questions.py    survey(cloud, spec) · catalogue(cloud, spec, wanted)
+    dns.py          records(plan), and listed(plan) where a function lists records; with the ability only
     options.json    JSON Schema properties of the cloud's own fields, besides its secrets
 
 See docs/guide/write-a-cloud.md.
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module, resources
 from types import ModuleType
@@ -23,7 +25,8 @@ from typing import Any, ClassVar
 from sloth.contracts.cloud_fields import pool_fields, provider_fields
 from sloth.contracts.cloud_spec import Abilities, CloudSpec
 from sloth.contracts.credentials import Credential, log_in, others, secret_fields
-from sloth.model.cloud import Catalogue, CloudPlan, Found, ServerPlan, Wanted
+from sloth.model.cloud import Catalogue, CloudPlan, Found, ServerPlan, Wanted, WayOut
+from sloth.model.names import Listed, NamePlan
 from sloth.model.node import Machine
 from sloth.model.secret import Secret
 from sloth.model.spec import ClusterSpec
@@ -53,6 +56,9 @@ class Cloud(CloudSpec):
     settings: ClassVar[Mapping[str, str]] = {}  # further variables of the engine's plugin
     # Token of a part that carries no tag and cannot be made twice -> the id that the engine imports it by, of its properties.
     tagless: ClassVar[Mapping[str, str]] = {}
+    # Tokens of parts that carry nothing: one that cannot be changed in place may be made anew, old one first.
+    fluid: ClassVar[frozenset[str]] = frozenset()
+    files: ClassVar[Mapping[str, str]] = {}  # path -> content, on every node before its SSH server starts
     faults: ClassVar[Sequence[tuple[str, str, str]]] = ()  # (regular expression, kind, hint); sloth.adapters.pulumi.faults
 
     def own_fields(self) -> Mapping[str, Any]:
@@ -81,10 +87,35 @@ class Cloud(CloudSpec):
         """Declare the API load balancer over `plan.balance` on TCP 6443. Program; answers its address as an output."""
         return self._part("program").balancer(plan, shared, servers)  # only asked of clouds with the ability
 
+    def records(self, plan: NamePlan) -> None:
+        """Declare the API's name in DNS. Program; only asked of clouds with the ability."""
+        self._part("dns").records(plan)
+
+    def lists_names(self) -> bool:
+        """Whether a function of the SDK tells what is in a DNS zone."""
+        return hasattr(self._part("dns"), "listed")
+
+    def listed(self, plan: NamePlan) -> Iterable[Listed]:
+        """What is at the API's name in DNS, asked by provider functions. Program of questions: declares nothing."""
+        found: Iterable[Listed] = self._part("dns").listed(plan)
+        return found
+
+    def way_out(self, spec: ClusterSpec) -> WayOut | None:
+        """Where the cloud has no NAT: how nodes without a public address get out through one that has one."""
+        return None
+
     def survey(self, spec: ClusterSpec) -> Sequence[Found]:
         """Everything that carries the cluster's tag, asked by provider functions. Program of questions: declares nothing."""
         found: Sequence[Found] = self._part("questions").survey(self, spec)
         return found
+
+    def account(self, spec: ClusterSpec) -> str:
+        """Which account, project or subscription the credentials open; "" where the cloud does not tell. Program of questions."""
+        with suppress(ModuleNotFoundError):
+            if question := getattr(self._part("questions"), "account", None):
+                return str(question())
+        told = self.environment(spec) if any(each.account for each in self.credentials) else {}
+        return next((str(told[each.variable]) for each in self.credentials if each.account and each.variable in told), "")
 
     def catalogue(self, spec: ClusterSpec, wanted: Wanted) -> Catalogue:
         """What the account can have, asked by provider functions. Program of questions: declares nothing."""

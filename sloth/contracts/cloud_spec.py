@@ -16,6 +16,7 @@ class Abilities:
     """What is possible at a cloud; what is not is refused when the spec is checked."""
 
     balancer: bool = False  # an API load balancer
+    dns: bool = False  # the API's name in a zone of its DNS service
     volumes: bool = False
     private: bool = False  # servers without a public address that still reach the internet
     spot: bool = False
@@ -28,6 +29,7 @@ class CloudSpec(Provider):
     abilities: ClassVar[Abilities]
     example: ClassVar[Mapping[str, str]]  # `size` and `location` for documentation and error hints
     default_image: ClassVar[str] = "debian-12"
+    bare_images: ClassVar[str] = ""  # how names of images begin that have no cloud-init there: user-data would be ignored
     # A /16 of its own for each cloud, so that clusters over several clouds do not overlap.
     default_network: ClassVar[str] = "10.200.0.0/16"
     prefixes: ClassVar[tuple[int, int]] = (1, 32)  # shortest and longest prefix of a network that is usable there
@@ -65,6 +67,10 @@ class CloudSpec(Provider):
         """What one network spans: all locations of a cluster have to be in the same; "" = it spans them all."""
         return "" if self.abilities.several_locations else location
 
+    def home(self, spec: ClusterSpec) -> str:
+        """The region that all locations have to be in, where the options say it; "" = that of the first one."""
+        return ""
+
     def disks(self, spec: ClusterSpec, existing: Iterable[str] = ()) -> Iterator[tuple[PoolSpec, str, str]]:
         """Pool, node and `NODE-VOLUME` of each volume of the pools' wanted and `existing` nodes.
 
@@ -82,12 +88,13 @@ class CloudSpec(Provider):
         return [*problems, *self._of_places(spec), *self._of_network(spec)]
 
     def _of_places(self, spec: ClusterSpec) -> Iterator[ConfigError]:
-        regions = list(dict.fromkeys(map(self.region, self.places(spec))))
+        places = self.places(spec)
+        regions = [*dict.fromkeys(filter(None, (self.home(spec) if places else "", *map(self.region, places))))]
         if len(regions) > 1:
-            first = [place for place in self.places(spec) if self.region(place) == regions[0]]
+            first = [place for place in places if self.region(place) == regions[0]] or [f"a location in {regions[0]}"]
             yield ConfigError(
                 "cloud/network-zone",
-                f"{self.name}: {', '.join(sorted(self.places(spec)))} cannot share a private network",
+                f"{self.name}: {', '.join(sorted(places))} cannot share a private network",
                 detail=f"they are in {', '.join(regions)}; one network at {self.name} does not span these",
                 where="spec.pools",
                 hint=f"use locations of {regions[0]} only: {', '.join(first)}",
@@ -109,6 +116,13 @@ class CloudSpec(Provider):
             if not self.choices(spec, pool, field):
                 text = f"pool {pool.name} has no {field}, and spec.providers.{self.name} has none either"
                 yield ConfigError(code, text, where=where, hint=f"add {field}: {self.example[field]}")
+        if self.bare_images and self.image(spec, pool).startswith(self.bare_images):
+            yield ConfigError(
+                "cloud/no-cloud-init",
+                f"pool {pool.name}: `{self.image(spec, pool)}` of {self.name} has no cloud-init: the machine could not be set up",
+                where=f"{where}.image",
+                hint=f"image: {self.default_image}",
+            )
         wishes = {
             "public": ("private", pool.options.get("public") is False),
             "spot": ("spot", bool(pool.options.get("spot"))),

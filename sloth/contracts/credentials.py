@@ -22,6 +22,7 @@ class Credential:
     secret: bool = True  # the option is a reference to a secret
     needed: bool = True
     ways: tuple[str, ...] = ()  # the ways in that it is for; () = all. The first thing of one way alone is the sign of that way
+    account: bool = False  # it names the account: the project, the subscription
     also: tuple[str, ...] = ()  # further variables of the environment in which it may be
 
     def label(self, provider: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from sloth.model.cloud import ServerPlan
@@ -13,6 +15,11 @@ def number(value: Any) -> Any:
     import pulumi
 
     return pulumi.Output.from_input(value).apply(lambda text: int(str(text).rpartition(",")[2]))
+
+
+def fitting(tags: Mapping[str, str], strange: str, instead: str = "_", most: int = 255) -> dict[str, str]:
+    """Tags with what the cloud's rules allow in their keys: what the regular expression `strange` finds becomes `instead`."""
+    return {re.sub(strange, instead, key)[:most]: value for key, value in tags.items()}
 
 
 def user_data(server: ServerPlan, *, encoded: bool = False) -> Any:

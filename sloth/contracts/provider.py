@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from sloth.errors import SlothError
 from sloth.model.artifact import Delivery
 from sloth.model.event import Event
+from sloth.model.names import NamePlan
 from sloth.model.node import Machine
 from sloth.model.plan import MachineChange, MachineRequest
 from sloth.model.spec import ClusterSpec
@@ -46,6 +47,14 @@ class Balancer(Protocol):
 
     def balance(self, targets: Sequence[str]) -> str:
         """Have a balancer over these nodes' port 6443; returns `host:port` as seen from this machine."""
+
+
+@runtime_checkable
+class Balanced(Protocol):
+    """Optional beside Balancer: it knows where the balancer is without making one."""
+
+    def balanced(self) -> str:
+        """`host:port`, "" where there is none or `preview` has not seen it."""
 
 
 @runtime_checkable
@@ -102,6 +111,17 @@ class LoginOptions(Protocol):
 
     def login(self, spec: ClusterSpec, machine: Machine) -> Mapping[str, Any]:
         """Fields of `Login` to replace (user, port, key, key_file, bastion, sudo, host_keys)."""
+
+
+@runtime_checkable
+class Publishes(Protocol):
+    """Optional for Machines: the provider's DNS service can hold the API's name."""
+
+    def publish(self, wanted: NamePlan | None, before: NamePlan | None) -> bool:
+        """Have the name point where `wanted` says; None = delete what `before` says. Answers whether anything changed.
+
+        `before` = what the record knows of it. Raises MachinesError, ConfigError or CredentialsError.
+        """
 
 
 @runtime_checkable

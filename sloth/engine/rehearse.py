@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sloth.contracts.provider import Balancer, Machines, Prepares, Previews
+from sloth.contracts.provider import Balanced, Balancer, Machines, Prepares, Previews
 from sloth.contracts.state import State
 from sloth.contracts.transport import Session, Transport
 from sloth.engine.journal import NoJournal
 from sloth.engine.rig import Rig
 from sloth.engine.shell import failed, put_check, upload_check
 from sloth.model.event import Event
+from sloth.model.names import NamePlan
 from sloth.model.node import Login, Machine
 from sloth.model.plan import SERVER, Action, MachineChange, MachineRequest
 from sloth.model.record import Record
@@ -179,6 +180,7 @@ class RehearsalMachines(Machines):
         self._provider = provider
         self._seen: dict[str, Machine] | None = None
         self._previewed: list[MachineChange] | None = None
+        self._balancing = False
 
     def preflight(self, new: Sequence[str], known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
         """As in a real run: it only reads. Nothing where the provider has no preflight."""
@@ -249,11 +251,20 @@ class RehearsalMachines(Machines):
         return ()
 
     def balance(self, targets: Sequence[str]) -> str:
-        """Where the balancer is cannot be known before it is made."""
+        """Where the balancer is cannot be known before it is made. Asked twice, it is told once."""
         new = [name for name in targets if name not in self._survey()]
-        if new and isinstance(self._real, Balancer):
+        if new and isinstance(self._real, Balancer) and not self._balancing:
+            self._balancing = True
             self._plan("", f"balance the API over {', '.join(targets)}")
-        return ""
+        return self._real.balanced() if isinstance(self._real, Balanced) else ""
+
+    def publish(self, wanted: NamePlan | None, before: NamePlan | None) -> bool:
+        """What would be said in DNS; addresses of machines that do not exist yet are not known."""
+        if wanted is None and before is not None:
+            self._plan("", f"delete DNS record {before.host}")
+        elif wanted is not None and wanted != before:
+            self._plan("", f"DNS record {wanted.host} -> {', '.join(wanted.targets) or 'the new address'}")
+        return wanted != before
 
     def _survey(self) -> dict[str, Machine]:
         if self._seen is None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from sloth.contracts.provider import Balancer, Prepares
+from sloth.contracts.provider import Balancer, Prepares, Publishes
 from sloth.engine.drive import drive
 from sloth.engine.fan_out import fan_out
 from sloth.engine.rig import Rig
@@ -28,6 +28,7 @@ from sloth.model.phase import (
     Phase,
     PhaseRun,
     Preflight,
+    Publish,
     Say,
     SurveyMachines,
     Together,
@@ -219,6 +220,11 @@ class _Run:
         machines = self._rig.machines(order.provider)
         return machines.balance(order.targets) if isinstance(machines, Balancer) else ""
 
+    def _publish(self, order: Publish) -> None:
+        machines = self._rig.machines(order.provider)
+        if isinstance(machines, Publishes) and machines.publish(order.wanted, order.before):  # else the spec's check refused it
+            self._note_change()
+
     def _say(self, order: Say) -> None:
         self._emit("warning" if order.warning else "note", order.text)
 
@@ -237,5 +243,6 @@ _HANDLERS: dict[type, Callable[[_Run, Any], Any]] = {
     SurveyMachines: _Run._survey,
     Together: _Run._together,
     Balance: _Run._balance,
+    Publish: _Run._publish,
     Say: _Run._say,
 }

@@ -6,10 +6,11 @@ from sloth.flows.up import Tools
 from sloth.model.phase import Phase
 from sloth.phases.connect import Connect
 from sloth.phases.destroy import CleanHosts, Destroy
+from sloth.phases.dns import Withdraw
 from sloth.phases.survey import Survey
 
 
 def phases(tools: Tools, *, existing: bool) -> list[Phase]:
     """The phases of `down`. `existing` = some hosts were there before sloth and must be cleaned, which needs a login."""
     clean: list[Phase] = [Survey(), Connect(tools.login_for), CleanHosts(tools.distribution)] if existing else []
-    return [*clean, Destroy()]
+    return [*clean, Withdraw(), Destroy()]

@@ -13,9 +13,12 @@ from sloth.contracts.distribution import Distribution
 from sloth.model.node import Login, Node
 from sloth.model.phase import Phase
 from sloth.model.record import Record
+from sloth.phases.backup_restore import NothingUnderWay
 from sloth.phases.connect import Connect
 from sloth.phases.control_plane import ControlPlane
 from sloth.phases.depart import Depart
+from sloth.phases.dns import Dns
+from sloth.phases.encryption import EncryptionKey, EncryptSecrets
 from sloth.phases.inspect import Inspect
 from sloth.phases.kubeconfig import Kubeconfig
 from sloth.phases.latency import Latency
@@ -25,6 +28,7 @@ from sloth.phases.mesh import Mesh
 from sloth.phases.preflight import Preflight
 from sloth.phases.prepare import Prepare
 from sloth.phases.settle import Settle
+from sloth.phases.upgrade_versions import Versions
 from sloth.phases.workers import Workers
 
 
@@ -41,17 +45,22 @@ class Tools:
 def phases(tools: Tools) -> list[Phase]:
     """The phases of `up`, in order."""
     return [
+        NothingUnderWay(),
         Leases(tools.make_key, tools.make_seed),
         Preflight(),
         Machines(tools.make_key),
         Connect(tools.login_for),
         Inspect(tools.distribution),
+        Versions(),
+        Dns(),
         Depart(tools.distribution),
         Mesh(),
         Latency(),
+        EncryptionKey(tools.distribution, tools.make_seed),
         Prepare(tools.distribution),
         ControlPlane(tools.distribution),
         Workers(tools.distribution),
+        EncryptSecrets(tools.distribution),
         Settle(tools.distribution),
         Kubeconfig(tools.distribution),
     ]

@@ -39,6 +39,15 @@ class ServerPlan:
     volumes: tuple[Volume, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class WayOut:
+    """How nodes without a public address get out where the cloud has no NAT: a public node forwards for them."""
+
+    network: str  # CIDR of the private network
+    router: str  # the network's own router, to which they send everything
+    resolvers: tuple[str, ...]  # that answer them
+
+
 ANYWHERE = ("0.0.0.0/0", "::/0")
 
 
@@ -101,6 +110,18 @@ class CloudPlan:
         ]
         return [door for door in doors if door.sources]
 
+    def inner_doors(self) -> list[Door]:
+        """What is let in from inside the network, where the cloud's firewall stands before that too."""
+        inside: dict[str, Any] = {"protocol": "tcp", "sources": (self.network,)}
+        doors = [Door(name="jump", text="SSH among nodes", port=22, **inside)] if self.private else []
+        return [*doors, *([Door(name="balancer", text="load balancer", port=6443, **inside)] if self.balance else [])]
+
+    @property
+    def forwarder(self) -> str:
+        """The node that forwards for private ones where the cloud has no NAT: the first public one of the control plane."""
+        able = [server.name for server in self.servers if server.public and server.role == "control-plane"]
+        return able[0] if able and self.private else ""
+
     def tags(self, node: str = "") -> dict[str, str]:
         """Tags of a resource: the cluster's, the node's where it belongs to one, and the user's labels."""
         return {**self.labels, CLUSTER_TAG: self.cluster, **({NODE_TAG: node} if node else {})}
@@ -116,8 +137,9 @@ class CloudPlan:
 
 Kind = Literal[
     "server", "network", "subnet", "firewall", "ssh key", "load balancer", "volume", "address", "placement group",
-    "router", "gateway", "record", "group",
+    "interface", "router", "gateway", "record", "group",
 ]  # fmt: skip
+FREE = ("network", "subnet", "firewall", "ssh key", "placement group", "interface", "record", "group")  # no cloud asks money for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +151,18 @@ class Found:
     name: str  # as the cloud shows it
     node: str = ""  # the node that it belongs to
     token: str = ""  # type token of the engine (`hcloud:index/server:Server`), to import it; "" = cannot be imported
-    billable: bool = True
+    costs: bool | None = None  # money, where the kind does not tell
     machine: Machine | None = None  # of servers
+
+    @property
+    def billable(self) -> bool:
+        """Whether it costs money."""
+        return self.kind not in FREE if self.costs is None else self.costs
+
+
+def hardware(*words: str) -> str:
+    """The architecture that a cloud's own words for it mean: `arm64` or `amd64`."""
+    return "arm64" if any(word.lower() in ("arm", "arm64", "aarch64") for word in words) else "amd64"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +31,9 @@ class Cluster:
     fresh: frozenset[str] = frozenset()  # nodes whose machine was made or started in this run
     endpoint: str = ""  # `host:port` under which this machine reaches the API
     changed: frozenset[str] = frozenset()  # nodes on which this run changed something
+    # While an upgrade is half done: what each further version needs, and the version of each node that has not `version`
+    deliveries: Mapping[str, Delivery] = field(default_factory=lambda: EMPTY)
+    versions: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
     def node(self, name: str) -> Node:
         """The node of that name. Raises KeyError."""
@@ -48,6 +51,13 @@ class Cluster:
     def workers(self) -> tuple[Node, ...]:
         """All workers, in plan order."""
         return tuple(node for node in self.nodes if not node.is_control_plane)
+
+    def at(self, name: str) -> Cluster:
+        """The cluster as that node's own work must see it: with the version that the node has, and what it needs for that."""
+        version = self.versions.get(name, self.version)
+        if version == self.version:
+            return self
+        return replace(self, version=version, delivery=self.deliveries.get(version, self.delivery))
 
     def fact(self, name: str) -> Facts:
         """What was seen on that node (empty if it was not asked)."""

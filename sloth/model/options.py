@@ -41,3 +41,5 @@ class Outcome:
     show: Callable[[Options], None] | None = None
     exit: int = 0
     warnings: tuple[str, ...] = ()
+    # What is wrong with what was looked at: a SlothError or ManyErrors for the envelope; the data is shown all the same.
+    failure: Any = None

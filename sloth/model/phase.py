@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from sloth.model.cluster import Cluster
+from sloth.model.names import NamePlan
 from sloth.model.node import Login
 from sloth.model.plan import MachineRequest
 from sloth.model.record import Record
@@ -96,6 +97,15 @@ class Balance:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Publish:
+    """Have the API's name in that provider's DNS point where `wanted` says; None = delete what `before` says. Answer: None."""
+
+    provider: str
+    wanted: NamePlan | None
+    before: NamePlan | None = None  # what the record knows of it
+
+
+@dataclass(frozen=True, kw_only=True)
 class Together:
     """Carry out orders about machines side by side. Answer: the tuple of their answers, in order.
 
@@ -124,6 +134,7 @@ Order: TypeAlias = (
     | SurveyMachines
     | Together
     | Balance
+    | Publish
     | Say
 )
 PhaseRun: TypeAlias = Generator[Order, Any, Cluster]

@@ -37,10 +37,18 @@ class Record:
     nodes: Mapping[str, NodeRecord] = field(default_factory=lambda: EMPTY)
     ssh_key: Secret | None = None  # private key that sloth made for this cluster, OpenSSH format
     ssh_public_key: str = ""
+    ssh_next: Secret | None = None  # the key that is to replace it, while nodes learn it
+    ssh_next_public: str = ""
+    ssh_old_public: str = ""  # the key that was replaced, until every node has shut it out
     mesh_seed: Secret | None = None  # preshared keys are derived from it, per pair
     engine_key: Secret | None = None  # what secrets in the engine's state are sealed with (clouds)
-    kubernetes_version: str = ""
+    kubernetes_version: str = ""  # moved by an upgrade when every node has the new one
+    # the upgrade under way: `to`, `from`, `failing` and `workloads` (how many there were at its start); empty = none
+    upgrade: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     kubeconfig: Secret | None = None
+    encryption: Secret | None = None  # keys of Kubernetes Secrets at rest: sloth.model.encryption
+    # backups: keys, last proofs, the restore under way (sloth.backup.memory)
+    backup: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     # what each provider wants to remember (JSON values)
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: EMPTY)
     # the spec file of the last `up`, as loaded, so that verbs work without the file
@@ -54,6 +62,11 @@ class Record:
     def with_node(self, name: str, **changes: Any) -> Record:
         """A copy with fields of one node changed."""
         return replace(self, nodes={**self.nodes, name: replace(self.node(name), **changes)})
+
+    @property
+    def founded(self) -> bool:
+        """Whether some node is (or was) a member: from then on the cluster's version is a fact, not a wish."""
+        return any(node.joined for node in self.nodes.values())
 
     def placements(self, provider: str) -> Mapping[str, Mapping[str, Any]]:
         """Where the nodes of a provider are, as chosen before they were made: node -> size, location, image."""

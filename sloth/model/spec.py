@@ -36,6 +36,7 @@ class PoolSpec:
     labels: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     taints: tuple[str, ...] = ()  # `key=value:Effect` or `key:Effect`
     kubelet: Mapping[str, Any] = field(default_factory=lambda: EMPTY)  # KubeletConfiguration fields, over the cluster's
+    drain_timeout: float = 300.0  # seconds that the drain of one node may take
     hosts: tuple[HostSpec, ...] = ()
     options: Mapping[str, Any] = field(default_factory=lambda: EMPTY)  # the provider's own fields of a pool
 
@@ -49,9 +50,12 @@ class KubernetesSpec:
     extra_sans: tuple[str, ...] = ()
     hostname: str = ""  # of the API, becomes a SAN and the kubeconfig's server name
     load_balancer: Literal["none", "provider"] = "none"  # before the API
+    encryption: bool = True  # of Secrets at rest
     kubelet: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     # apiServer, controllerManager, scheduler, etcd -> flag -> value
     args: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: EMPTY)
+    # registry -> addresses of its mirrors, tried in this order before the registry itself
+    registries: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: EMPTY)
     # fields that only the distribution knows (its `options_schema`)
     options: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
 
@@ -66,6 +70,15 @@ class MeshSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DnsSpec:
+    """`spec.network.dns`: where the API's name is published."""
+
+    provider: str = ""  # "" = nowhere
+    zone: str = ""
+    ttl: int = 300  # seconds
+
+
+@dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
     """`spec.network`."""
 
@@ -73,6 +86,7 @@ class NetworkSpec:
     services: str = "10.43.0.0/16"
     cni: str = "mesh"
     dns_domain: str = "cluster.local"
+    dns: DnsSpec = field(default_factory=DnsSpec)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +106,36 @@ class ArtifactsSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UpgradeSpec:
+    """`spec.upgrade`: how workers are taken."""
+
+    batch: str = "25%"  # of all workers, or a number of them
+    canary: bool = True
+    pause: str = "1m"  # after the canary and each batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepSpec:
+    """`spec.backup.keep`: how many backups `sloth backup prune` leaves. All 0 = all of them."""
+
+    last: int = 0
+    hourly: int = 0
+    daily: int = 0
+    weekly: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackupSpec:
+    """`spec.backup`."""
+
+    to: str = ""  # address; empty = a directory of sloth's own on this machine
+    schedule: str = ""  # cron line; empty = none
+    keep: KeepSpec = field(default_factory=KeepSpec)
+    access_key: Mapping[str, Any] = field(default_factory=lambda: EMPTY)  # references; empty = what the environment has
+    secret_key: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClusterSpec:
     """One cluster, as the user asked for it."""
 
@@ -105,6 +149,8 @@ class ClusterSpec:
     mesh: MeshSpec = field(default_factory=MeshSpec)
     network: NetworkSpec = field(default_factory=NetworkSpec)
     artifacts: ArtifactsSpec = field(default_factory=ArtifactsSpec)
+    backup: BackupSpec = field(default_factory=BackupSpec)
+    upgrade: UpgradeSpec = field(default_factory=UpgradeSpec)
 
     def pool(self, name: str) -> PoolSpec:
         """The pool of that name. Raises KeyError."""

@@ -13,6 +13,7 @@ from sloth.model.node import Node
 from sloth.model.phase import Each, Keep, PhaseRun
 from sloth.model.record import Record
 from sloth.phases.depart import working_server
+from sloth.phases.quorum import clear_way, guard
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,14 @@ class ControlPlane:
             cluster = yield from joined(cluster, [server])
         for node in missing:
             cluster = yield from evict_predecessor(self.distribution, server, node, cluster)
+            yield from clear_way(self.distribution, server, node, cluster)
             made = yield Each(
                 title=f"make a join token for {node.name}",
-                scripts={server.name: self.distribution.join_info(server, cluster)},
+                scripts={server.name: self.distribution.join_info(server, cluster.at(node.name))},
             )
             info: JoinInfo = made[server.name]
-            yield Each(title=f"join {node.name}", scripts={node.name: self.distribution.join(node, cluster, info)})
+            own = cluster.at(node.name)
+            yield Each(title=f"join {node.name}", scripts={node.name: self.distribution.join(node, own, info)})
             cluster = yield from joined(cluster, [node])
         return replace(cluster, facts=_member_facts(cluster, server))
 
@@ -79,6 +82,8 @@ def evict_predecessor(distribution: Distribution, server: Node, node: Node, clus
     """If an earlier machine of this name was a member (its disk is gone now), take that member out before joining anew."""
     lost = cluster.record.node(node.name).joined and cluster.fact(node.name).get("kube.state") == "none"
     if lost:
+        if node.is_control_plane:
+            yield from guard(distribution, server, [node.name], cluster)
         yield Each(
             title=f"forget the lost member {node.name}",
             scripts={server.name: distribution.evict(server, node.name, cluster)},

@@ -10,6 +10,7 @@ from sloth.errors import KubernetesError
 from sloth.model.cluster import Cluster
 from sloth.model.node import Node
 from sloth.model.phase import DeleteMachines, Each, Keep, PhaseRun, Say
+from sloth.phases.quorum import guard
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,12 @@ class Depart:
     title: str = "Remove nodes"
 
     def run(self, cluster: Cluster) -> PhaseRun:
-        """Finish every removal that the plan holds, also those begun by an earlier run."""
+        """Finish every removal that the plan holds, also those begun by an earlier run. Raises KubernetesError."""
         for lease in cluster.plan.remove:
             server = working_server(cluster)
             if server:
+                if lease.role == "control-plane":
+                    yield from guard(self.distribution, server, [lease.name], cluster)
                 yield Each(
                     title=f"drain and evict {lease.name}",
                     scripts={server.name: self.distribution.evict(server, lease.name, cluster)},

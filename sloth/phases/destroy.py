@@ -12,6 +12,7 @@ from sloth.model.node import Node
 from sloth.model.phase import DestroyMachines, Each, Keep, PhaseRun, Together
 from sloth.model.record import Record
 from sloth.model.step import Do, Script
+from sloth.phases.backup_schedule import withdrawn
 from sloth.phases.survey import providers
 
 
@@ -33,7 +34,7 @@ class CleanHosts:
 
     def _clean(self, node: Node, cluster: Cluster) -> Script[None]:
         yield from self.distribution.remove(node, cluster)
-        yield [*removal(), Do(title="remove what sloth kept there", run="rm -rf /etc/sloth /var/lib/sloth")]
+        yield [withdrawn(), *removal(), Do(title="remove what sloth kept there", run="rm -rf /etc/sloth /var/lib/sloth")]
 
 
 @dataclass(frozen=True)

@@ -54,11 +54,11 @@ def _text() -> str:
     return files(__package__).joinpath("inspect.sh").read_text(encoding="utf-8")
 
 
-def question(node: Node, mesh_port: int, probe: str) -> str:
-    """The shell text that prints `key=value` lines; reads only."""
+def question(node: Node, mesh_port: int, probe: str, more: str = "") -> str:
+    """The shell text that prints `key=value` lines; reads only. `more` = further text of that kind, asked before the clock."""
     ports = " ".join([*(f"tcp:{port}" for port in PORTS[node.role]), f"udp:{mesh_port}"])
     address = quote(node.machine.private_address or node.machine.address)
-    values = {"ADDRESS": address, "PORTS": ports, "STAMPS": VERIFY, "PROBE": probe}
+    values = {"ADDRESS": address, "PORTS": ports, "STAMPS": VERIFY, "PROBE": probe, "MORE": more}
     text = _text()
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)

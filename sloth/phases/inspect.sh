@@ -46,4 +46,5 @@ case $seen in
     done
   done ;;
 esac
+@MORE@
 echo "clock=$(date +%s.%N)"

@@ -42,5 +42,5 @@ class Leases:
         return replace(
             record,
             leases=(*cluster.plan.leases, *cluster.plan.remove),
-            kubernetes_version=record.kubernetes_version or cluster.version,
+            kubernetes_version=record.kubernetes_version if record.founded else cluster.version,
         )

@@ -33,10 +33,10 @@ class Mesh:
 
     def run(self, cluster: Cluster) -> PhaseRun:
         """Keys where there are none, peers where they differ, then every pair that was not proven yet."""
-        cluster = _with_mtu(cluster)
+        cluster = with_mtu(cluster)
         cluster, made = yield from self._set_up(cluster)
         view = view_of(cluster)
-        stale = [node for node in cluster.nodes if node.name in made or not _in_force(node, view, cluster.fact(node.name))]
+        stale = [node for node in cluster.nodes if node.name in made or not in_force(node, view, cluster.fact(node.name))]
         scripts = {node.name: _give_peers(node, view, cluster.fact(node.name)) for node in stale}
         grown: Mapping[str, bool] = yield Each(title="give peers", scripts=scripts)
         yield from check(cluster, view, frozenset(name for name, more in grown.items() if more))
@@ -65,7 +65,7 @@ def view_of(cluster: Cluster) -> MeshView:
     )
 
 
-def _with_mtu(cluster: Cluster) -> Cluster:
+def with_mtu(cluster: Cluster) -> Cluster:
     """The cluster with `spec.mesh.mtu: auto` decided, for pods too: one size that fits through every node's link."""
     values = (cluster.fact(node.name).values for node in cluster.nodes)
     links = [int(value) for facts in values for key, value in facts.items() if key.startswith("link.") and value.isdigit()]
@@ -84,7 +84,8 @@ def _set_up(name: str, steps: list[Any]) -> Script[str]:
     return str(results[-1].out).strip()  # type: ignore[index]  # a list was yielded
 
 
-def _in_force(node: Node, view: MeshView, fact: Facts) -> bool:
+def in_force(node: Node, view: MeshView, fact: Facts) -> bool:
+    """Whether the node's mesh is exactly what record and spec ask for."""
     if fact.get("mesh.applied") != "ok":
         return False
     return fact.get("mesh.files") == files_digest(settings(node, view), peer_files(node, view))

@@ -17,6 +17,7 @@ from sloth.model.node import Lease, Machine
 from sloth.model.phase import MakeMachines, Order, Phase, PhaseRun, SurveyMachines, Together
 from sloth.model.plan import Plan
 from sloth.phases.connect import Connect
+from sloth.phases.encryption import EncryptionKey, EncryptSecrets
 from sloth.phases.inspect import Inspect
 from sloth.phases.machines import Machines
 from sloth.phases.mesh import Mesh
@@ -62,6 +63,10 @@ def only(phases: Iterable[Phase], targets: Collection[str]) -> list[Phase]:
     """The same phases, which do nothing for nodes that are no targets."""
     narrowed: list[Phase] = []
     for phase in phases:
+        if isinstance(phase, EncryptSecrets):
+            continue  # it restarts every API server; one that joins begins with what the others run with
+        if isinstance(phase, EncryptionKey):
+            phase = replace(phase, found_only=True)  # noqa: PLW2901
         narrowed.append(_OnlyMachines(phase, targets) if isinstance(phase, Machines) else phase)
         if isinstance(phase, Inspect):
             narrowed.append(_LeaveOthers(targets))

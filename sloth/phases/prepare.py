@@ -24,7 +24,7 @@ class Prepare:
         """Run the distribution's preparation where its digest differs from the node's stamp."""
         scripts = {}
         for node in cluster.nodes:
-            steps = list(self.distribution.prepare(node, cluster))
+            steps = list(self.distribution.prepare(node, cluster.at(node.name)))
             if not cluster.fact(node.name).stamped(STAMP, digest(steps)):
                 scripts[node.name] = _once(stamped(STAMP, steps, managed_paths(steps)))
         yield Each(title=self.title, scripts=scripts)

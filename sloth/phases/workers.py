@@ -35,7 +35,7 @@ class Workers:
         info: JoinInfo = made[server.name]
         answers = yield Each(
             title="join workers",
-            scripts={node.name: self.distribution.join(node, cluster, info) for node in missing},
+            scripts={node.name: self.distribution.join(node, cluster.at(node.name), info) for node in missing},
             gather=True,
         )
         failed = [answer for answer in answers.values() if isinstance(answer, Exception)]

@@ -20,6 +20,7 @@ CLOUD_PARTS: Mapping[str, Mapping[str, list[str]]] = {  # module -> function -> 
         "server": ["plan", "server", "shared"],
         "balancer": ["plan", "shared", "servers"],
     },
+    "dns": {"records": ["plan"]},
     "questions": {"survey": ["cloud", "spec"], "catalogue": ["cloud", "spec", "wanted"]},
 }
 _FAULTS = {"credentials", "quota", "capacity", "not-found", "rate-limit", "in-use", "conflict"}
@@ -62,7 +63,7 @@ def _check_parts(plugin: Cloud, folder: Path) -> list[str]:
         tree = ast.parse(file.read_text(encoding="utf-8") if file.is_file() else "")
         given = {node.name: [arg.arg for arg in node.args.args] for node in tree.body if isinstance(node, ast.FunctionDef)}
         for function, arguments in functions.items():
-            needless = function == "balancer" and not plugin.abilities.balancer
+            needless = {"balancer": not plugin.abilities.balancer, "records": not plugin.abilities.dns}.get(function, False)
             own = getattr(type(plugin), function) is not getattr(Cloud, function)
             if given.get(function) != arguments and not own and not needless:
                 complaints.append(f"{plugin.name}: {module}.py has no {function}({', '.join(arguments)})")

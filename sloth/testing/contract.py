@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sloth.contracts.distribution import Distribution, JoinInfo
+from sloth.contracts.lifecycle import HasEtcd, HasKubectl
 from sloth.contracts.provider import Provider
 from sloth.model.cluster import Cluster
 from sloth.model.facts import Facts
@@ -122,11 +123,25 @@ def check_distribution(plugin: Distribution) -> list[str]:
             complaints.append(f"{plugin.name}: the binary {need.name} has no path")
         if need.kind == "image" and not need.ref:
             complaints.append(f"{plugin.name}: the image {need.name} has no name")
+    complaints += _check_abilities(plugin)
     if not reads_only(plugin.probe()):
         complaints.append(f"{plugin.name}: the probe begins with no reading verb")
     cluster = sample_cluster(plugin.name, versions[0])
     for what, steps in script_steps(plugin, cluster).items():
         complaints += check_steps(steps, f"{plugin.name}.{what}")
+    return complaints
+
+
+def _check_abilities(plugin: Distribution) -> list[str]:
+    """What optional abilities say has the form that sloth builds commands from."""
+    complaints = []
+    if isinstance(plugin, HasEtcd):
+        access = plugin.etcd_access()
+        paths = (access.cacert, access.cert, access.key, access.data_dir)
+        relative = [path for path in paths if not path.startswith("/")]
+        complaints += [f"{plugin.name}: etcd_access names `{path}`, which is no absolute path" for path in relative]
+    if isinstance(plugin, HasKubectl) and not reads_only(f"{plugin.kubectl()} get nodes"):
+        complaints.append(f"{plugin.name}: `{plugin.kubectl()}` is no kubectl to which a verb can be added")
     return complaints
 
 

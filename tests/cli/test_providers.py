@@ -75,7 +75,7 @@ def test_the_example_is_a_spec():
 
 
 def test_what_is_impossible_is_not_offered():
-    fields = {field["name"] for field in describe(registry.provider("hcloud"))["pool_options"]}
+    fields = {field["name"] for field in describe(registry.provider("linode"))["pool_options"]}
     assert {"size", "location", "image", "volumes"} <= fields
     assert not {"public", "spot"} & fields
 

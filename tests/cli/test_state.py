@@ -151,7 +151,7 @@ def test_what_does_not_fit_is_not_imported(place, world, sloth, envelope):
     assert imported(b"[]") == (16, "state/no-export")
     sealed = (world.directory / "demo.sloth").read_bytes()
     assert imported(sealed[:-1]) == (16, "state/damaged")
-    assert imported(sealed, "-c", "other") == (16, "state/damaged")
+    assert imported(sealed, "-c", "other") == (16, "state/other-cluster")
     assert imported(plain, "-c", "other") == (16, "state/other-cluster")
     assert failing(envelope, "state", "import", "nowhere", "--yes") == (2, "usage/no-file")
     assert failing(envelope, "state", "import", "plain.json") == (2, "usage/no-terminal")

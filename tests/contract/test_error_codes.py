@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SLUG = re.compile(r"^[a-z]+/[a-z0-9]+(-[a-z0-9]+)*$")
 ENTRY = re.compile(r"^### `([^`]+)`$", re.M)
 FAMILIES = {
-    "access", "artifacts", "cloud", "config", "connect", "credentials", "doctor", "down", "engine", "etcd", "internal",
-    "kubeadm", "kubeconfig", "kubernetes", "local", "machines", "mesh", "node", "plan", "plugin", "run", "ssh", "state",
-    "step", "usage",
+    "access", "artifacts", "backup", "certs", "cloud", "config", "connect", "credentials", "doctor", "down",
+    "encryption", "engine", "etcd", "health", "internal", "kube", "kubeadm", "kubeconfig", "kubernetes", "local", "machines",
+    "mesh", "node", "plan", "plugin", "recover", "run", "ssh", "state", "step", "upgrade", "usage",
 }  # fmt: skip
 ERRORS = {
     "UsageError", "ConfigError", "CredentialsError", "MachinesError", "ConnectError", "StepError", "KubernetesError",

@@ -9,12 +9,33 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAVY = ["paramiko", "jsonschema", "cryptography", "yaml", "asyncssh", "keyring", "concurrent.futures.process", "urllib.request"]
+HEAVY = [
+    "paramiko",
+    "jsonschema",
+    "cryptography",
+    "yaml",
+    "asyncssh",
+    "keyring",
+    "concurrent.futures.process",
+    "urllib.request",
+    "httpx2",
+    "msgspec",
+]
 FORBIDDEN = {
     "sloth/model": ("sloth.",),
     "sloth/phases": ("sloth.adapters", "sloth.ui", "sloth.cli", "sloth.app", "sloth.desk", "sloth.flows", "sloth.engine"),
     "sloth/flows": ("sloth.adapters", "sloth.ui", "sloth.cli", "sloth.app", "sloth.desk", "sloth.engine"),
     "sloth/engine": ("sloth.adapters", "sloth.ui", "sloth.cli", "sloth.app", "sloth.desk", "sloth.flows", "sloth.phases"),
+    "sloth/kube": (
+        "sloth.adapters",
+        "sloth.ui",
+        "sloth.cli",
+        "sloth.app",
+        "sloth.engine",
+        "sloth.phases",
+        "sloth.flows",
+        "sloth.mesh",
+    ),
     "sloth/mesh": ("sloth.adapters", "sloth.ui", "sloth.cli", "sloth.app", "sloth.engine", "sloth.phases"),
     "sloth/adapters": ("sloth.ui", "sloth.cli", "sloth.app", "sloth.desk", "sloth.flows", "sloth.phases"),
     "sloth/ui": ("sloth.adapters", "sloth.cli", "sloth.app", "sloth.desk", "sloth.flows", "sloth.phases", "sloth.engine"),
@@ -86,7 +107,7 @@ def test_only_views_print():
     assert calls == []
 
 
-@pytest.mark.parametrize("words", [["--help"], ["up", "--help"], ["--version"], ["nonsense"]])
+@pytest.mark.parametrize("words", [["--help"], ["up", "--help"], ["kube", "get", "--help"], ["--version"], ["nonsense"]])
 def test_help_loads_nothing_heavy(words):
     text = (
         "import json, sys\nfrom sloth.cli.main import app\n"

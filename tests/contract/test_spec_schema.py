@@ -16,12 +16,14 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from sloth import registry
-from sloth.config.assemble import assemble, own_pool_fields, pool_schema, resolve
+from sloth.config.assemble import assemble, core, own_pool_fields, pool_schema, resolve
 from sloth.config.check import schema
 from sloth.config.load import Loaded, load
 from sloth.config.reference import markdown
 from sloth.contracts.cloud import Cloud
+from sloth.errors import ConfigError
 from sloth.model import spec as model
+from sloth.testing.contract import sample_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "spec.md"
@@ -29,13 +31,16 @@ TEMPLATES = sorted((ROOT / "templates" / "specs").glob("*.yaml"))
 
 # Where a field of the file goes in the model, if its name is not the same in snake_case.
 ATTRIBUTES = {
+    "spec.kubernetes.encryption.enabled": "encryption",
     "metadata.name": "name",
     "metadata.labels": "labels",
     "spec.kubernetes.api.hostname": "hostname",
     "spec.kubernetes.api.extraSANs": "extra_sans",
     "spec.kubernetes.kubelet.config": "kubelet",
+    "spec.kubernetes.registries.mirrors": "registries",
     "spec.kubernetes.api.loadBalancer": "load_balancer",
     "spec.network.dnsDomain": "dns_domain",
+    **{f"spec.network.dns.{name}": f"dns.{name}" for name in ("provider", "zone", "ttl")},
     **{f"spec.kubernetes.{name}.args": "args" for name in ("apiServer", "controllerManager", "scheduler", "etcd")},
 }
 
@@ -76,8 +81,19 @@ def plugin_fields() -> list[tuple[str, str, dict[str, Any]]]:
     return found
 
 
+def distribution_fields() -> list[tuple[str, str, dict[str, Any]]]:
+    """(distribution, field of `spec.kubernetes`, schema) of every option that only some distributions have."""
+    return [
+        (name, key, dict(value))
+        for name in registry.names("distributions")
+        for key, value in registry.distribution(name).options_schema().get("properties", {}).items()
+    ]
+
+
 LEAVES = list(leaves(DOCUMENT))
-FREE = [(path, field) for path, field in LEAVES if len(field.get("enum", "??")) > 1]  # there is another value
+_OF_PLUGINS = {("spec", "kubernetes", key) for _, key, _ in distribution_fields()}
+# There is another value. What only some distributions take is tried with each of them, below.
+FREE = [(path, field) for path, field in LEAVES if len(field.get("enum", "??")) > 1 and path not in _OF_PLUGINS]
 
 
 def title(path: tuple[Any, ...]) -> str:
@@ -125,6 +141,33 @@ def test_every_plugin_field_is_documented_and_consumed(provider: str, where: str
     assert len(re.findall(rf'["\']{name}["\']', text)) >= 1, f"{where} is declared, but no code of the plugin reads it"
 
 
+@pytest.mark.parametrize(
+    ("distribution", "key", "field"), distribution_fields(), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_every_field_of_a_distribution_has_an_effect(distribution: str, key: str, field: dict[str, Any], tmp_path: Path):
+    """Set to its example, it reaches the spec, and a file or command on a node changes with it."""
+    assert key not in core()["properties"]["spec"]["properties"]["kubernetes"]["properties"], "it would be shadowed"
+    plugin = registry.distribution(distribution)
+    given = base()
+    del given["spec"]["artifacts"]
+    given["spec"]["kubernetes"] = {"distribution": distribution}
+    plain = loaded(given, tmp_path).spec
+    given["spec"]["kubernetes"][key] = field["examples"][0]
+    changed = loaded(given, tmp_path).spec
+    assert changed.kubernetes.options[key] == field["examples"][0] != plain.kubernetes.options[key]
+    steps = []
+    for each in (plain, changed):
+        of = sample_cluster(distribution, plugin.versions()[0])
+        kubernetes = dataclasses.replace(of.spec.kubernetes, options=each.kubernetes.options)
+        of = dataclasses.replace(of, spec=dataclasses.replace(of.spec, kubernetes=kubernetes))
+        steps.append(list(plugin.prepare(of.nodes[0], of)))
+    assert steps[0] != steps[1]
+    given["spec"]["kubernetes"]["distribution"] = "kubeadm"
+    with pytest.raises(ConfigError) as caught:
+        loaded(given, tmp_path)
+    assert key in caught.value.summary + caught.value.detail
+
+
 def test_the_page_is_current(golden):
     golden(PAGE, markdown())
 
@@ -140,6 +183,19 @@ ELSEWHERE = {  # a change that is valid by itself, where an example of the field
         ("spec", "kubernetes", "api", "loadBalancer"): "provider",
         ("spec", "pools", 0, "provider"): "local",
         ("spec", "pools", 0, "hosts"): None,
+    },
+    **{
+        ("spec", "network", "dns", name): {
+            ("spec", "kubernetes", "api", "hostname"): "api.example.com",
+            ("spec", "network", "dns"): {"provider": "hcloud", "zone": "example.com", "ttl": ttl},
+        }
+        for name, ttl in (("provider", 300), ("zone", 300), ("ttl", 600))
+    },
+    **{
+        ("spec", "backup", name): {
+            ("spec", "backup"): {"to": "s3://bucket/a", "accessKey": {"env": "A"}, "secretKey": {"env": "B"}},
+        }
+        for name in ("accessKey", "secretKey")
     },
     ("spec", "kubernetes", "version"): {("spec", "kubernetes", "version"): registry.distribution("kubeadm").versions()[0]},
 }
@@ -208,7 +264,9 @@ def owners(path: tuple[Any, ...]) -> str:
         return rf"(host|.*\.host)\.{attribute}$"
     if path[:2] == ("spec", "pools"):
         return rf"(.*\.)?(pool|.*pools?(\[.*\]|\(.*\))?)\.{attribute}$"
-    sections = {"kubernetes", "mesh", "network", "access", "artifacts"} & {str(part) for part in path}
+    if path[:3] == ("spec", "backup", "keep"):
+        return rf"(.*\.)?keep\.{attribute}$"
+    sections = {"backup", "kubernetes", "mesh", "network", "access", "artifacts"} & {str(part) for part in path}
     holder = sections.pop() if sections else "spec"
     return rf"(.*\.)?{holder}\.{attribute}$"
 
@@ -226,4 +284,4 @@ def test_every_attribute_of_the_model_has_a_field():
     targets = {ATTRIBUTES.get(title(path)) or re.sub(r"([A-Z])", r"_\1", str(path[-1])).lower() for path, _ in LEAVES}
     kinds = (model.KubernetesSpec, model.MeshSpec, model.NetworkSpec, model.ArtifactsSpec, model.PoolSpec, model.HostSpec)
     names = {field.name for kind in kinds for field in dataclasses.fields(kind)}
-    assert names - targets - {"hosts", "options"} == set()
+    assert names - targets - {"hosts", "options", "dns"} == set()

@@ -125,7 +125,7 @@ def test_a_lost_interface_is_brought_back(lab):
 
 
 def test_a_pair_that_has_just_shaken_hands_is_given_the_time_to_do_it_again(lab):
-    # Only handshakes get through (148 and 92 bytes, the first pings 128 of them and full size ones more) until a minute has passed.
+    # Only handshakes get through (148 and 92 bytes, the first pings 128 of them) until a minute has passed.
     lab.inside("n-1", "nft add table inet t && nft 'add chain inet t in { type filter hook input priority 0; }'")
     lab.inside("n-1", f"nft add rule inet t in ip saddr {lab.address('n-2')} udp dport 51820 udp length != {{ 100, 156 }} drop")
     peer = lab.inside("n-2", "wg show wg0 public-key")

@@ -36,9 +36,11 @@ def ensure(
     lock_path: Path | None = None,
     directory: Path | None = None,
     arch: str = ARCH,
+    beside: Sequence[Need] = (),
 ) -> tuple[Artifact, ...]:
     """Make the mirror in `directory` (default: `mirror` in `cache`) hold all needs, and pin them in the lock.
 
+    What the lock pins of the needs `beside` (another version of Kubernetes, that some nodes run meanwhile) stays pinned.
     `mirror` is a URL or folder to take them from; `source_dirs` holds the distribution's Go module folders. With source
     `auto`: the given mirror, else what is here already, else upstream where it can be reached, else a build. Raises
     ConfigError, MachinesError or StateError.
@@ -55,7 +57,8 @@ def ensure(
     found = work.get(source, mirror)
     artifacts = tuple(work.lock.check(artifact) for artifact, _ in found)
     work.mirror.publish(found)
-    work.lock.write(artifacts)
+    origins: tuple[Origin, ...] = ("upstream", "source")
+    work.lock.write(artifacts, [Variant(need=need, origin=origin, arch=arch) for need in beside for origin in origins])
     return artifacts
 
 

@@ -35,9 +35,14 @@ class Lock:
                 _same(pinned, artifact, self.path)
         return artifact
 
-    def write(self, artifacts: Sequence[Artifact]) -> None:
-        """Pin exactly these artifacts; the file is left alone when that is what it says already."""
-        self._write([entry(artifact) for artifact in artifacts], self.images)
+    def write(self, artifacts: Sequence[Artifact], beside: Iterable[Variant] = ()) -> None:
+        """Pin exactly these artifacts, and keep what is pinned of the variants `beside` (those of another version).
+
+        The file is left alone when that is what it says already.
+        """
+        pins = {(each.name, each.kind, each.file): each for variant in beside if (each := self.pin(variant))}
+        pins |= {(each.name, each.kind, each.file): each for each in (entry(artifact) for artifact in artifacts)}
+        self._write(list(pins.values()), self.images)
 
     def pin_images(self, cloud: str, found: Mapping[str, str]) -> None:
         """Pin images (name -> id) of a cloud that are not pinned yet."""

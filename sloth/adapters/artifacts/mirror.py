@@ -44,16 +44,18 @@ class Mirror:
         """Have these files, then list them; what else is listed stays."""
         self.root.mkdir(parents=True, exist_ok=True)
         with self._alone():
-            for artifact, blob in found:
-                self._place(self.root / artifact.file, blob)
-            ours = {artifact.file: entry(artifact) for artifact, _ in found}
             known = {each.file: each for each in self.entries()}
+            for artifact, blob in found:
+                # Size and time alone do not tell two builds of one version apart.
+                listed = artifact.file in known and known[artifact.file].sha256 == blob.sha256
+                self._place(self.root / artifact.file, blob, listed=listed)
+            ours = {artifact.file: entry(artifact) for artifact, _ in found}
             if {**known, **ours} != known:
                 with replacing(self.root / INDEX) as stream:
                     stream.write(dump({**known, **ours}.values()).encode())
 
-    def _place(self, target: Path, blob: Stored) -> None:
-        if target.exists() and _shape(target) == _shape(blob.path):
+    def _place(self, target: Path, blob: Stored, *, listed: bool) -> None:
+        if listed and target.exists() and _shape(target) == _shape(blob.path):
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".part-") as folder:

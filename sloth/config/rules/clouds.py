@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from ipaddress import ip_network
 
 from sloth import registry
+from sloth.config.assemble import DEFAULT_PROVIDER
 from sloth.config.problem import Finding
 from sloth.config.rules.desk import Desk, Rule
 from sloth.config.rules.pools import HOSTS_PROVIDER
 from sloth.contracts.cloud import Cloud
+from sloth.model.spec import PoolSpec
 
 _HEARTBEAT, _ELECTION, _LONGEST = 100, 1000, 50000  # milliseconds: etcd's defaults, and the longest election timeout it takes
 _BEATS = 5  # etcd does not start when fewer heartbeats fit into the election timeout (server/embed/config.go)
@@ -100,6 +102,54 @@ def balancer(desk: Desk) -> Iterator[Finding]:
         )
 
 
+def name(desk: Desk) -> Iterator[Finding]:
+    """The API's name can be published: a service that can, a name in its zone, and something public to point at."""
+    spec, base = desk.spec, ("spec", "network", "dns")
+    dns, host = spec.network.dns, spec.kubernetes.hostname
+    if not dns.provider:
+        return
+    able = [each for each in registry.names("providers") if _publishes(each)]
+    if dns.provider not in able:
+        yield desk.find(
+            "config/dns-provider",
+            (*base, "provider"),
+            f"{dns.provider} publishes no names",
+            f"write one of {', '.join(able)}",
+            rule="a cloud with a DNS service that sloth knows",
+            value=dns.provider,
+        )
+    if not host.endswith(f".{dns.zone}") and host != dns.zone:
+        yield desk.find(
+            "config/dns-zone",
+            (*base, "zone"),
+            f"`{host}` is not in the zone {dns.zone}" if host else "there is no name to publish",
+            f"spec.kubernetes.api.hostname: api.{dns.zone}",
+            rule="spec.kubernetes.api.hostname is the zone itself or ends with it",
+            value=dns.zone,
+            depends=(("spec", "kubernetes", "api", "hostname"),),
+        )
+    pools = [(index, pool) for index, pool in enumerate(spec.pools) if pool.role == "control-plane" and pool.count]
+    if all(not _is_public(pool, spec.kubernetes.load_balancer) for _, pool in pools):
+        yield desk.find(
+            "config/dns-targets",
+            (*base, "provider"),
+            "no control-plane node has an address that the name could point at",
+            "leave `public: false` out of one control-plane pool, or set spec.kubernetes.api.loadBalancer: provider",
+            rule="the name points at a load balancer, or at control-plane nodes with public addresses",
+            depends=tuple(desk.pool_path(index, field) for index, _ in pools for field in ("provider", "public")),
+        )
+
+
+def _publishes(provider: str) -> bool:
+    plugin = registry.provider(provider)
+    return isinstance(plugin, Cloud) and plugin.abilities.dns
+
+
+def _is_public(pool: PoolSpec, balancer: str) -> bool:
+    """Machines of this computer are nobody else's."""
+    return pool.provider != DEFAULT_PROVIDER and (balancer == "provider" or pool.options.get("public") is not False)
+
+
 def _balances(name: str) -> bool:
     if name not in registry.names("providers"):
         return True  # said elsewhere
@@ -126,4 +176,4 @@ def etcd(desk: Desk) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Rule, ...] = (access, spot, way_in, balancer, etcd)
+RULES: tuple[Rule, ...] = (access, spot, way_in, balancer, name, etcd)

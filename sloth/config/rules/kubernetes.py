@@ -34,7 +34,8 @@ def version(desk: Desk) -> Iterator[Finding]:
         return
     known = [item.removeprefix("v") for item in registry.distribution(kubernetes.distribution).versions()]
     minors = list(dict.fromkeys(".".join(item.split(".")[:2]) for item in known))
-    if kubernetes.version in (*known, *minors):
+    numbers = [item.partition("+")[0] for item in known]  # of `1.36.2+k3s1`: its newest build is meant
+    if kubernetes.version in (*known, *minors, *numbers):
         return
     meant = nearest(kubernetes.version, known if kubernetes.version.count(".") > 1 else minors) or known[0]
     yield desk.find(

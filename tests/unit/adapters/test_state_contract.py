@@ -207,7 +207,7 @@ def test_a_newer_schema_is_refused_and_kept_by_a_restore_too(place: Place) -> No
 
 def test_a_record_of_another_cluster_in_this_place_is_refused(place: Place) -> None:
     place.write("record.sloth", seal(dump(Record(cluster="two")), KEY, {"schema": SCHEMA, "cluster": "two", "revision": 1}))
-    assert "cluster two" in refused("state/damaged", place.open().load).summary
+    assert "cluster two" in refused("state/other-cluster", place.open().load).summary
 
 
 def test_a_version_says_when_and_who_and_why_without_being_opened(place: Place) -> None:

@@ -200,7 +200,7 @@ def test_a_record_copied_from_another_cluster_is_refused(tmp_path: Path) -> None
     two.folder.mkdir(parents=True)
     (two.folder / "record.sloth").write_bytes((one.folder / "record.sloth").read_bytes())
     error = refused(two.load)
-    assert error.code == "state/damaged"
+    assert error.code == "state/other-cluster"
     assert "cluster one" in error.summary
 
 

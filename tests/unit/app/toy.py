@@ -19,6 +19,7 @@ from sloth.model.secret import Secret
 from sloth.model.step import Ask, Do, Put, Wait
 from sloth.phases.stamp import FOLDER as STAMPS
 from sloth.testing import FakeHost
+from tests.unit.app import toy_nodes
 
 VERSION = "v1.36.3"
 
@@ -66,6 +67,9 @@ class Toy(Distribution):
     def remove(self, node, cluster):
         yield Do(title="remove everything", run="toy remove")
 
+    def kubectl(self):
+        return toy_nodes.KUBECTL
+
     def kubeconfig(self, server, cluster):
         result = yield Ask(title="read the kubeconfig", run="cat /etc/toy/admin.conf", secret=True)
         return Secret(result.out)
@@ -85,8 +89,14 @@ class ToyHost(FakeHost):
         super().__init__(node, directory, after_step)
         self.others = others
         self.facts.setdefault("evicted", [])
-        for pattern, handler in HANDLERS:
+        for pattern, handler in (*HANDLERS, *toy_nodes.HANDLERS):
             self.on(pattern, handler)
+        probe = (re.compile("cat toy-probe"), lambda host, _: "\n".join(_kube(host)))
+        self.handlers[:0] = [probe, toy_nodes.BOOT_ID]  # before the `cat` of any file
+
+    def members(self) -> list[str]:
+        """Who is a member of the toy's Kubernetes."""
+        return _members(self)
 
     @property
     def _store(self) -> Path:
@@ -184,8 +194,18 @@ def _check(host, _match):
 
 
 def _members(host):
-    gone = {name for other in host.others().values() for name in other.facts["evicted"]}
-    return sorted(name for name, other in host.others().items() if other.has("/var/lib/toy/member") and name not in gone)
+    gone = {disk for other in host.others().values() for disk in other.facts.get("gone", ())}
+    here = host.others().items()
+    return sorted(name for name, other in here if other.has("/var/lib/toy/member") and other.directory.name not in gone)
+
+
+def _kube(host):
+    state = host.facts.get("state") or ("joined" if host.has("/var/lib/toy/member") else "none")
+    yield f"kube.state={state}"
+    yield f"kube.version={host.text('/etc/toy.version') if host.has('/etc/toy.version') else VERSION}"
+    if host.has("/etc/toy/admin.conf"):
+        yield "kube.api=ok"
+        yield "kube.nodes=" + " ".join(f"{name}:Ready" for name in _members(host))
 
 
 def _inspect(host, match):
@@ -199,10 +219,7 @@ def _inspect(host, match):
         "wireguard=kernel",
         "link.eth0=1500",
     ]
-    state = host.facts.get("state") or ("joined" if host.has("/var/lib/toy/member") else "none")
-    lines += [*_stamps(host), *_mesh(host), f"kube.state={state}", f"kube.version={VERSION}"]
-    if host.has("/etc/toy/admin.conf"):
-        lines.append("kube.nodes=" + " ".join(f"{name}:Ready" for name in _members(host)))
+    lines += [*_stamps(host), *_mesh(host), *_kube(host)]
     return "\n".join([*lines, f"clock={time.time()}"])
 
 
@@ -223,6 +240,8 @@ def _join(host, _match):
 
 def _evict(host, match):
     host.facts["evicted"].append(match[1])
+    if match[1] in host.others():  # a later machine of that name is another disk
+        host.facts.setdefault("gone", []).append(host.others()[match[1]].directory.name)
 
 
 def _remove(host, _match):

@@ -11,7 +11,7 @@ import yaml
 
 from sloth.app import make_key
 from sloth.cloud.user_data import LIMIT, host_key, label, text, user_data, volumes_of
-from sloth.model.cloud import Volume
+from sloth.model.cloud import Volume, WayOut
 from sloth.model.plan import MachineRequest
 from sloth.model.secret import Secret
 
@@ -213,3 +213,38 @@ def test_without_a_mount_point_it_is_only_made(host):
     disks(host, f"sdb {100 * GIB} disk", blank=("sdb",))
     assert volumes(host, "sloth-data 100 -\n") == ["mkfs.ext4 -q -L sloth-data /dev/sdb"]
     assert (host.root / "fstab").read_text() == ""
+
+
+WAY = WayOut(network="10.110.0.0/16", router="10.110.0.1", resolvers=("192.0.2.53", "192.0.2.54"))
+
+
+def test_where_the_cloud_has_no_nat_public_nodes_forward_and_private_ones_know_where_to():
+    kinds = [[each[3] if each[0] == "sh" else each[2] for each in config(request, way_out=WAY)["bootcmd"]] for request in (
+        REQUEST, replace(REQUEST, placement={"public": False}), replace(REQUEST, options={"public": False}),
+    )]  # fmt: skip
+    assert kinds == [["sh", "sloth-prepare", "sh"], ["sh", "sloth-prepare"], ["sh", "sloth-prepare"]]
+    public, private = (
+        config(each, way_out=WAY)["bootcmd"][0] for each in (REQUEST, replace(REQUEST, placement={"public": False}))
+    )
+    assert public == ["sh", "-c", text("forward.sh"), "sh", "10.110.0.0/16"]
+    assert private == ["sh", "-c", text("way-out.sh"), "sh", "10.110.0.1", "192.0.2.53", "192.0.2.54"]
+    assert [each[2] for each in config()["bootcmd"]] == ["sloth-prepare"]
+
+
+def test_nft_is_told_whose_packets_to_change(host):
+    for name in ("sysctl", "iptables"):
+        host.command(name)
+    host.command("nft", f"cat >{host.root}/rules")
+    assert host.run(text("forward.sh"), "10.110.0.0/16") == ["sysctl -qw net.ipv4.ip_forward=1", "nft -f -"]
+    rules = (host.root / "rules").read_text()
+    assert "ip saddr 10.110.0.0/16 ip daddr != 10.110.0.0/16 masquerade" in rules
+    assert rules.index("delete table") < rules.index("masquerade")
+
+
+def test_files_of_the_cloud_are_there_before_anything_else(host):
+    files = {f"{host.root}/settings.cfg": "[InstanceSetup]\nset_host_keys = false\n"}
+    first, second = config(files=files)["bootcmd"]
+    assert first[:3] == ["cloud-init-per", "once", f"sloth-{str(host.root).replace('/', '-')}-settings.cfg"]
+    assert second[2] == "sloth-prepare"
+    subprocess.run(first[3:], check=True)
+    assert (host.root / "settings.cfg").read_text() == files[f"{host.root}/settings.cfg"]

@@ -16,7 +16,7 @@ from tests.unit.cloud.toy import ToyCloud
 
 class North(ToyCloud):
     name = "north"
-    abilities = Abilities(balancer=True, private=True, spot=True, volumes=True)
+    abilities = Abilities(balancer=True, dns=True, private=True, spot=True, volumes=True)
 
 
 class South(ToyCloud):
@@ -102,6 +102,28 @@ def test_a_load_balancer_stands_before_one_clouds_control_plane() -> None:
     assert (code, "north and south" in summary) == ("config/load-balancer", True)
     ((code, summary),) = problems(pool("control", "bare", "control-plane"), **asked)
     assert (code, "bare has none" in summary) == ("config/load-balancer", True)
+
+
+def published(host: str = "api.example.com", provider: str = "north", **api: Any) -> dict[str, Any]:
+    network = {"dns": {"provider": provider, "zone": "example.com"}}
+    return {"kubernetes": {"api": {**({"hostname": host} if host else {}), **api}}, "network": network}
+
+
+def test_a_name_is_published_by_a_cloud_that_can_and_in_its_zone() -> None:
+    assert problems(CONTROL, **published()) == []
+    assert problems(CONTROL, **published(host="example.com")) == []
+    ((code, summary),) = problems(CONTROL, **published(provider="south"))
+    assert (code, "south" in summary) == ("config/dns-provider", True)
+    for host in ("", "api.example.org", "api.notexample.com"):
+        assert [code for code, _ in problems(CONTROL, **published(host=host))] == ["config/dns-zone"], host
+
+
+def test_a_name_needs_something_public_to_point_at() -> None:
+    hidden, way_in = {**CONTROL, "public": False}, pool("work", "north")
+    assert [code for code, _ in problems(hidden, way_in, **published())] == ["config/dns-targets"]
+    assert problems(hidden, way_in, **published(loadBalancer="provider")) == []
+    here = {"name": "control", "role": "control-plane", "provider": "local", "count": 1}
+    assert [code for code, _ in problems(here, **published())] == ["config/dns-targets"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from sloth.engine.runner import run_phases
 from sloth.errors import ConnectError
 from sloth.model.cluster import Cluster
 from sloth.model.event import Event
+from sloth.model.names import NamePlan
 from sloth.model.node import Login
 from sloth.model.plan import Action, MachineChange, MachineRequest, Plan
 from sloth.model.record import Record
@@ -168,6 +169,35 @@ def test_a_balancer_is_planned_where_there_would_be_one() -> None:
     assert RehearsalMachines(Balanced(), rehearsal, rehearsal.hear).balance(["a", "b"]) == ""
     assert RehearsalMachines(FakeMachines(), rehearsal, rehearsal.hear).balance(["a", "b"]) == ""
     assert [line.title for line in rehearsal.planned] == ["balance the API over a, b"]
+
+
+def test_of_a_name_in_dns_only_what_differs_is_planned() -> None:
+    rehearsal = Rehearsal()
+    machines = RehearsalMachines(FakeMachines(), rehearsal, rehearsal.hear)
+    name = NamePlan(cluster="c", host="api.example.com", zone="example.com", targets=("192.0.2.1",))
+    machines.publish(name, name)
+    machines.publish(name, None)
+    machines.publish(replace(name, targets=()), name)
+    machines.publish(None, name)
+    assert [line.title for line in rehearsal.planned] == [
+        "DNS record api.example.com -> 192.0.2.1",
+        "DNS record api.example.com -> the new address",
+        "delete DNS record api.example.com",
+    ]
+
+
+def test_where_a_balancer_is_may_be_known() -> None:
+    class Known(FakeMachines):
+        def balance(self, targets: object) -> str:
+            raise AssertionError("nothing is made in a rehearsal")
+
+        def balanced(self) -> str:
+            return "192.0.2.9:6443"
+
+    rehearsal = Rehearsal()
+    machines = RehearsalMachines(Known(), rehearsal, rehearsal.hear)
+    assert [machines.balance(["a"]), machines.balance(["a"])] == ["192.0.2.9:6443"] * 2
+    assert len(rehearsal.planned) == 1
 
 
 def test_the_record_is_read_and_not_written() -> None:

@@ -14,6 +14,11 @@ from sloth.model.record import Record
 from sloth.model.secret import Secret
 from sloth.model.spec import ClusterSpec, PoolSpec
 
+ABILITIES = {
+    "apply_encryption", "certificates", "encryption_applied", "etcd_access", "kubectl", "renew", "revoke_tokens",
+    "rewrite_secrets",
+}  # optional (sloth.contracts.lifecycle): `Named` has none of them  # fmt: skip
+
 
 class Named:
     """A distribution whose scripts are tuples: (method, node, further names or values)."""
@@ -21,6 +26,9 @@ class Named:
     name = "named"
 
     def __getattr__(self, method: str) -> Any:
+        if method in ABILITIES:
+            raise AttributeError(method)
+
         def script(first: Any, *rest: Any) -> tuple[Any, ...]:
             kept = [getattr(x, "name", x) for x in rest if not isinstance(x, Cluster)]
             return (method, first.name, *kept)

@@ -36,11 +36,18 @@ def test_everything_is_kept_in_one_save():
 
 
 def test_nothing_is_saved_when_nothing_is_new_and_secrets_never_change():
-    end = Player().play(PHASE, cluster("cp-1", record=Record(cluster="demo")))
+    end = Player().play(PHASE, cluster("cp-1", record=Record(cluster="demo").with_node("cp-1", joined=True)))
+    end = replace(end, record=replace(end.record, kubernetes_version="v1.36.3"))
     player = Player()
     again = player.play(PHASE, replace(end, version="v1.36.9"))
     assert player.orders == []
     assert again.record == end.record
+
+
+def test_until_somebody_is_a_member_the_version_is_a_wish():
+    end = Player().play(PHASE, cluster("cp-1", record=Record(cluster="demo")))
+    again = Player().play(PHASE, replace(end, version="v1.36.9"))
+    assert (end.record.kubernetes_version, again.record.kubernetes_version) == ("v1.36.3", "v1.36.9")
 
 
 def test_nodes_that_must_go_are_marked_and_keep_their_lease():

@@ -10,6 +10,7 @@ import pytest
 from sloth.contracts.distribution import Distribution, JoinInfo
 from sloth.contracts.provider import Machines, Provider
 from sloth.errors import SlothError
+from sloth.etcd.access import EtcdAccess
 from sloth.model.artifact import Need
 from sloth.model.secret import Secret
 from sloth.model.step import Ask, Do, Put, Result, Retry, Script
@@ -173,6 +174,19 @@ def test_a_distribution_whose_questions_change_something() -> None:
     assert "`1.36` is no exact version" in complaints
     assert "the probe begins with no reading verb" in complaints
     assert complaints.count("step “look” is a question") == 5
+
+
+def test_abilities_of_a_distribution_must_have_their_form() -> None:
+    class Odd(Small):
+        def etcd_access(self) -> EtcdAccess:
+            return EtcdAccess(cacert="ca.crt", cert="/etc/c", key="/etc/k", data_dir="/var/lib/etcd")
+
+        def kubectl(self) -> str:
+            return "rm -rf / &&"
+
+    complaints = "\n".join(contract.check_distribution(Odd()))
+    assert "etcd_access names `ca.crt`, which is no absolute path" in complaints
+    assert "`rm -rf / &&` is no kubectl to which a verb can be added" in complaints
 
 
 def test_a_distribution_without_versions() -> None:

@@ -165,3 +165,18 @@ def test_images_of_another_form_are_refused(tmp_path, images):
 
 def test_without_a_path_no_image_is_pinned():
     Lock(None).pin_images("hcloud", {"debian-12": "1"})
+
+
+def test_pins_of_another_version_stay_while_they_are_asked_for(tmp_path):
+    """Two versions side by side: what is written for one leaves the pins of the other, and nothing else."""
+    path = tmp_path / "sloth.lock"
+    newer = replace(KUBELET.need, version="v2")
+    second = replace(ARTIFACT, version="v2", file=Variant(need=newer, origin="upstream").file, sha256="b" * 64)
+    Lock(path).write([ARTIFACT])
+    beside = [Variant(need=need, origin=origin) for need in (KUBELET.need, newer) for origin in ("upstream", "source")]
+    read_lock(path).write([second], beside)
+    assert {entry.sha256 for entry in read_lock(path).entries} == {ARTIFACT.sha256, "b" * 64}
+    read_lock(path).write([second], beside)
+    assert len(read_lock(path).entries) == 2
+    read_lock(path).write([second])
+    assert [entry.sha256 for entry in read_lock(path).entries] == ["b" * 64], "the older one goes when nobody asks for it"

@@ -13,13 +13,15 @@ ROOT = Path(__file__).resolve().parents[4]
 NAMES = [name for name in registry.names("distributions") if (ROOT / "distributions" / name / "source").is_dir()]
 MODULES = {
     "kubernetes": "k8s.io/kubernetes",
+    "kubernetes-1.35": "k8s.io/kubernetes",
     "containerd": "github.com/containerd/containerd/v2",
     "cni-plugins": "github.com/containernetworking/plugins",
     "etcd": "go.etcd.io/etcd/server/v3",
+    "etcd-3.6": "go.etcd.io/etcd/server/v3",
     "coredns": "github.com/coredns/coredns",
 }
 NEEDS = [
-    pytest.param(name, need, id=f"{name}-{need.kind}-{need.name}")
+    pytest.param(name, need, id=f"{name}-{version}-{need.kind}-{need.name}")
     for name in NAMES
     for version in registry.distribution(name).versions()
     for need in registry.distribution(name).needs(version)

@@ -54,7 +54,10 @@ class Stack:
     def __init__(self, folder, world, name="toy"):
         self.name, self.world = name, world
         self.said = []
-        self.engine = Some(work=folder, project="sloth-shop", command=Some(version="3.0.0"), emit=self.said.append)
+        self.engine = Some(
+            work=folder, project="sloth-shop", command=Some(version="3.0.0"), emit=self.said.append, sweep=self.sweep
+        )
+        self.locks = {}  # stack -> whose dead lock lies there
         self.state = set()
         self.pending = set()  # created at the cloud, unknown to the state
         self.odd = {}  # logical name -> "update" or "replace": what the next preview finds to differ
@@ -62,6 +65,9 @@ class Stack:
         self.totals = []  # how many changes each `up` was told to expect
         self.cut_at = (-1, False)  # number of the call, and whether it was carried out
         self.half = False  # the creates of the cut call happen at the cloud only
+
+    def sweep(self, stack):
+        return [self.locks.pop(stack)] if stack in self.locks else []
 
     def _call(self, word, work):
         self.calls.append(word)

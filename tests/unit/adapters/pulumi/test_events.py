@@ -24,8 +24,8 @@ def pre(op, name="work-1", token=SERVER, **more):
     return event(resource_pre_event=Some(metadata=meta(op, name, token, **more)))
 
 
-def meta(op, name="work-1", token=SERVER, keys=None, diffs=None):
-    return Some(op=op, urn=urn(name, token), type=token, keys=keys, diffs=diffs)
+def meta(op, name="work-1", token=SERVER, keys=None, diffs=None, inputs=None):
+    return Some(op=op, urn=urn(name, token), type=token, keys=keys, diffs=diffs, new=Some(inputs=inputs))
 
 
 def done(op, name="work-1", token=SERVER):
@@ -167,3 +167,8 @@ def test_nothing_is_complete_before_the_end(total):
 
 def test_where_nothing_was_done_nothing_is_told():
     assert heard(pre("same"), done("same"), total=0) == ([], [])
+
+
+def test_what_is_to_be_created_is_known_with_its_properties():
+    report = taken(pre("create", inputs={"networkId": 7.0}), pre("update", name="work-2", inputs={"networkId": 7.0}))
+    assert {change.name: change.inputs for change in report.changes.values()} == {"work-1": {"networkId": 7.0}, "work-2": {}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,13 +15,13 @@ from sloth.errors import StateError
 
 HOST = socket.gethostname()
 HEAD = "error: the stack is currently locked by {} lock(s). Either wait for the other process(es) to end or delete the lock file."
-AT = "2026-01-02T03:04:05Z"
+AT, LONG_AGO = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "2026-01-02T03:04:05Z"
 
 
-def text(*holders):
+def text(*holders, at=AT):
     """The engine's message: (host, pid) of each lock."""
     lines = [
-        f"  file:///home/ann/.pulumi/locks/organization/p/s/{n}.json?no_tmp_dir=true: created by ann@{host} (pid {pid}) at {AT}"
+        f"  file:///home/ann/.pulumi/locks/organization/p/s/{n}.json?no_tmp_dir=true: created by ann@{host} (pid {pid}) at {at}"
         for n, (host, pid) in enumerate(holders)
     ]
     return "\n".join([HEAD.format(len(holders)), *lines])
@@ -97,6 +98,14 @@ def test_another_machines_run_is_named_at_once(dead, said):
             Holders("toy", said.append).gone(text(*holders))
         assert f"ann@elsewhere, process {dead}" in caught.value.summary
     assert said == []
+
+
+def test_another_machines_lock_does_not_count_for_ever(dead, engine, said, monkeypatch):
+    assert Holders("toy", said.append).gone(text(("elsewhere", dead), at=LONG_AGO))
+    assert "ann@elsewhere" in said[0].title
+    monkeypatch.setattr(module.time, "sleep", lambda _: None)
+    assert not Holders("toy", said.append).gone(text(("elsewhere", dead), (HOST, engine), at=LONG_AGO))
+    assert not module.abandoned("some time ago")
 
 
 def test_a_text_that_nobody_can_read_is_shown(said):

@@ -4,11 +4,12 @@ import json
 import os
 import socket
 import subprocess
+from datetime import UTC, datetime
 
 import pytest
 
 from sloth.adapters.pulumi import locks
-from sloth.adapters.pulumi.locks import Directory, unlock
+from sloth.adapters.pulumi.locks import Directory, purge, sweep, unlock
 from sloth.errors import StateError
 
 
@@ -59,3 +60,34 @@ def test_a_lock_that_cannot_be_read_is_nobodys(tmp_path, shelf, text):
 
 def test_without_any_lock_there_is_nothing_to_do(shelf):
     assert unlock(shelf, "sloth-shop") == []
+
+
+def test_only_locks_that_are_certainly_dead_are_swept(tmp_path, shelf, monkeypatch):
+    monkeypatch.setattr(locks, "lives", lambda pid: pid == os.getpid())
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    fresh = json.dumps({"hostname": "elsewhere", "pid": 7, "username": "ci", "timestamp": now})
+    kept = [
+        lock(tmp_path, "sloth-shop", "hcloud", "living", pid=os.getpid()),
+        lock(tmp_path, "sloth-shop", "hcloud", "fresh", text=fresh),
+        lock(tmp_path, "sloth-shop", "hcloud", "strange", text="{"),
+        lock(tmp_path, "sloth-shop", "aws", pid=dead()),
+    ]
+    gone = [lock(tmp_path, "sloth-shop", "hcloud", "dead", pid=dead()), lock(tmp_path, "sloth-shop", "hcloud", host="elsewhere")]
+    assert len(sweep(shelf, "sloth-shop", "hcloud")) == 2
+    assert [path.exists() for path in (*kept, *gone)] == [True] * 4 + [False] * 2
+
+
+def test_what_is_kept_of_stacks_that_are_gone_is_deleted_and_of_no_others(tmp_path, shelf):
+    def put(path):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).touch()
+        return tmp_path / path
+
+    gone = [put(f".pulumi/{kind}/sloth-shop/hcloud/a.json") for kind in ("history", "backups")]
+    gone.append(put(".pulumi/stacks/sloth-shop/hcloud.json.bak"))
+    others = [put(f".pulumi/{kind}/sloth-other/hcloud/a.json") for kind in ("history", "backups", "stacks")]
+    assert purge(shelf, "sloth-shop") == 3
+    assert [path.exists() for path in (*gone, *others)] == [False] * 3 + [True] * 3
+    alive = [put(".pulumi/stacks/sloth-shop/aws.json"), put(".pulumi/history/sloth-shop/aws/a.json")]
+    assert purge(shelf, "sloth-shop") == 0
+    assert all(path.exists() for path in alive)

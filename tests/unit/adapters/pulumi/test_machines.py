@@ -10,7 +10,7 @@ from sloth.adapters.pulumi import layout, machines, notes, settle
 from sloth.adapters.pulumi.machines import CloudMachines
 from sloth.adapters.pulumi.supervise import Pulse
 from sloth.engine.stop import Stop
-from sloth.errors import ConfigError, Interrupted, MachinesError
+from sloth.errors import ConfigError, CredentialsError, Interrupted, MachinesError
 from sloth.model.cloud import Found
 from sloth.model.node import Machine
 from sloth.model.plan import MachineRequest
@@ -52,7 +52,7 @@ class Run:
         self.stop = Stop()
         self.told = []
         self.command = Some(interrupt=lambda: None, end=lambda patience: None, version="3.0.0")
-        self.engine = Some(work=folder, command=self.command, pulse=Pulse(), emit=self.told.append)
+        self.engine = Some(work=folder, command=self.command, pulse=Pulse(), emit=self.told.append, sweep=lambda stack: ())
 
     def machines(self):
         self.stacks.order.clear()
@@ -112,6 +112,25 @@ def test_a_placement_keeps_all_that_the_server_is_made_of(run):
         "pool": "work",
         "stack": 0,
     }.items() <= kept.items()
+
+
+def test_another_account_is_refused_before_anything_is_seen_or_changed(run):
+    run.cloud.account = lambda spec: "account-1"
+    run.up(*NODES)
+    assert run.record.placements("toy")["work-1"]["account"] == "account-1"
+    run.cloud.account = lambda spec: "account-2"
+    run.world.ids.clear()  # nothing of it is there
+    for act in (lambda: run.up(*NODES, "work-3"), lambda: run.machines().survey(), lambda: run.machines().destroy()):
+        with pytest.raises(CredentialsError) as caught:
+            act()
+        assert caught.value.code == "cloud/other-account"
+        assert "account-1" in caught.value.hint
+        assert run.stacks.order == []
+
+
+def test_a_cloud_that_does_not_tell_whose_a_token_is_leaves_no_account(run):
+    run.up(*NODES)
+    assert "account" not in run.record.placements("toy")["work-1"]
 
 
 def test_all_that_cannot_be_had_is_told_at_once(run):

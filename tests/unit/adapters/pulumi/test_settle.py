@@ -6,6 +6,7 @@ import pytest
 
 from sloth.adapters.pulumi import notes
 from sloth.adapters.pulumi import settle as module
+from sloth.adapters.pulumi.events import UNKNOWN
 from sloth.adapters.pulumi.settle import Task, look, node_of, settle
 from sloth.errors import MachinesError
 from tests.unit.adapters.pulumi.engine import CLOUD, NETWORK, SERVER, Cut, Declared, Stack, World, plan
@@ -71,6 +72,15 @@ def test_without_a_note_it_is_looked_at_and_nothing_is_done(stack):
     assert stack.calls == ["preview"]
     settle(task(stack, "work-1"))
     assert stack.calls == []
+
+
+def test_a_dead_runs_lock_goes_also_where_nothing_is_to_be_done(stack):
+    settle(task(stack, "work-1"))
+    notes.drop(stack.engine.work, "toy")  # as a run does before it changes anything, and then it was killed
+    stack.locks["toy"] = "ann@desk, process 7"
+    assert settle(task(stack, "work-1"))[0] is False
+    assert stack.locks == {}
+    assert "ann@desk, process 7" in stack.said[-1].title
 
 
 def test_a_failure_leaves_no_note(stack):
@@ -239,3 +249,9 @@ def test_other_stacks_declare_no_network(tmp_path, world):
     settle(task(other, "work-1", shared={"network": "7"}))
     assert other.state == {"work-1"}
     assert SERVER in {found.token for found in world.found()}
+
+
+def test_an_id_is_made_of_properties_that_are_known():
+    assert module._ident("{networkId}-{ipRange}", {"networkId": 7.0, "ipRange": "10.1.0.0/16"}) == "7-10.1.0.0/16"
+    assert module._ident("{networkId}-{ipRange}", {"networkId": UNKNOWN, "ipRange": "10.1.0.0/16"}) == ""
+    assert module._ident("{networkId}", {}) == ""

@@ -45,7 +45,7 @@ def test_ordinary_settings_are_fine() -> None:
 
 
 def test_frame() -> None:
-    assert KUBEADM.name == "kubeadm" and list(KUBEADM.versions()) == ["v1.36.3"]
+    assert KUBEADM.name == "kubeadm" and list(KUBEADM.versions()) == ["v1.36.3", "v1.35.4"]
     assert {need.name for need in KUBEADM.needs("v1.36.3")} >= {"kubelet", "containerd", "etcdctl", "kube-apiserver", "pause"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from sloth.hosting.settle import Seen
 from sloth.model.cluster import Cluster
 from sloth.model.node import Machine
 from sloth.model.plan import Plan
@@ -13,7 +14,7 @@ from sloth.phases.machines import node_of
 from tests.unit.phases.orders import lease
 
 kubelet = import_module("sloth.distributions.kubeadm.kubelet")
-settle = import_module("sloth.distributions.kubeadm.settle")
+settle = import_module("sloth.distributions.kubeadm.settle").SETTLING
 PLACE = {
     "topology.kubernetes.io/region": "eu-central",
     "topology.kubernetes.io/zone": "fsn1-dc14",
@@ -35,7 +36,7 @@ def test_the_kubelet_gives_itself_only_labels_that_it_may() -> None:
 
 
 def test_settling_gives_the_others() -> None:
-    seen = settle.Seen(labels={"sloth.dev/pool": "work", "sloth.dev/provider": "hcloud"}, taints=frozenset(), owned=frozenset())
+    seen = Seen(labels={"sloth.dev/pool": "work", "sloth.dev/provider": "hcloud"}, taints=frozenset(), owned=frozenset())
     label = settle.changes(cluster(), {"work-1": seen})[0]
     assert "kubectl label nodes work-1 --overwrite" in label.run
     assert "topology.kubernetes.io/region=eu-central topology.kubernetes.io/zone=fsn1-dc14" in label.run

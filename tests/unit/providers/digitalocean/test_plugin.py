@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import grpc
 import pytest
 
 from sloth import registry
@@ -12,7 +11,6 @@ from sloth.model.cloud import Wanted
 from sloth.model.spec import ClusterSpec, PoolSpec
 from tests.clouds import specs
 from tests.clouds.fakes import digitalocean as fakes
-from tests.clouds.fakes.rules import Refused
 from tests.clouds.graph import asked, graph
 
 CLOUD = registry.provider("digitalocean")
@@ -29,30 +27,8 @@ def pool(name="work", count=2, **options):
     return PoolSpec(name=name, role="worker", provider="digitalocean", count=count, options=options)
 
 
-class Refusal(grpc.RpcError):
-    """As the engine hands a plugin's refusal on."""
-
-    def __init__(self, text):
-        super().__init__(text)
-        self.details = lambda: f"invocation of a function returned an error: {text}"
-        self.code = lambda: grpc.StatusCode.UNKNOWN
-
-
-class Wire:
-    """A fake as it is behind the engine."""
-
-    def __init__(self, fake):
-        self._fake = fake
-
-    def ask(self, token, args):
-        try:
-            return self._fake.ask(token, args)
-        except Refused as error:
-            raise Refusal(str(error)) from error
-
-
 def survey(fake, *pools, name="shop"):
-    return asked(CLOUD, lambda: CLOUD.survey(replace(spec(*pools), name=name)), Wire(fake))
+    return asked(CLOUD, lambda: CLOUD.survey(replace(spec(*pools), name=name)), fake)
 
 
 def network(fake, name="shop-network", cidr="10.150.0.0/16"):

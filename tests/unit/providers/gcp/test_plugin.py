@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import grpc
 import pytest
 
 from sloth import registry
@@ -12,34 +11,11 @@ from sloth.model.cloud import Wanted
 from sloth.model.spec import ClusterSpec, PoolSpec
 from tests.clouds import specs
 from tests.clouds.fakes import gcp as fakes
-from tests.clouds.fakes.rules import Refused
 from tests.clouds.graph import asked, graph
 
 CLOUD = registry.provider("gcp")
 ZONE, REGION = "europe-west3-a", "europe-west3"
 VARIABLES = ("GOOGLE_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT")
-
-
-class Refusal(grpc.RpcError):
-    """As the engine hands a plugin's refusal on."""
-
-    def __init__(self, text):
-        super().__init__(text)
-        self.details = lambda: f"invocation of a function returned an error: {text}"
-        self.code = lambda: grpc.StatusCode.UNKNOWN
-
-
-class Wire:
-    """A fake as it is behind the engine."""
-
-    def __init__(self, fake):
-        self._fake = fake
-
-    def ask(self, token, args):
-        try:
-            return self._fake.ask(token, args)
-        except Refused as error:
-            raise Refusal(str(error)) from error
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +40,7 @@ def test_key_and_project_come_from_the_spec_or_the_environment(monkeypatch, tmp_
     (tmp_path / "key").write_text('{"type": "service_account"}')
     given = CLOUD.environment(spec(pool(), credentials={"file": str(tmp_path / "key")}, project="my-project"))
     assert given["GOOGLE_CREDENTIALS"].reveal() == '{"type": "service_account"}'
-    assert (given["GOOGLE_PROJECT"], given["GOOGLE_REGION"]) == ("my-project", REGION)
+    assert given["GOOGLE_PROJECT"] == "my-project"
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "other-project")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/keys/gcp.json")
     told = CLOUD.environment(spec())
@@ -157,7 +133,7 @@ def cluster(fake, name="shop", tag="sloth:cluster=shop"):
 
 
 def survey(fake, made=None):
-    return asked(CLOUD, lambda: CLOUD.survey(made or spec()), Wire(fake))
+    return asked(CLOUD, lambda: CLOUD.survey(made or spec()), fake)
 
 
 def test_a_private_machine_is_reached_through_a_public_one():
@@ -205,7 +181,7 @@ def test_refusals_of_the_search_are_no_empty_survey():
 
 def catalogue(**wanted):
     wish = Wanted(**{"sizes": ("e2-standard-2",), "locations": (ZONE,), "images": ("ubuntu-24.04",), **wanted})
-    return asked(CLOUD, lambda: CLOUD.catalogue(spec(), wish), Wire(fakes.Fake()))
+    return asked(CLOUD, lambda: CLOUD.catalogue(spec(), wish), fakes.Fake())
 
 
 def test_the_catalogue_tells_what_fits_where():

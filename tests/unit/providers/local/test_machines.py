@@ -130,7 +130,7 @@ def test_deleting_takes_only_what_was_named(baked: Engine, delivery: Delivery) -
     cluster.up("work-1", "work-2")
     cluster.machines.delete(["work-2", "work-9"])
     assert [machine.name for machine in cluster.machines.survey()] == ["work-1"]
-    assert len(baked.state["volumes"]) == 1
+    assert len(baked.state["volumes"]) == 2  # each node has two
     cluster.machines.delete(["work-2"])
 
 
@@ -140,10 +140,10 @@ def test_destroy_leaves_nothing_of_this_cluster_and_all_of_the_other(baked: Engi
     two.up("work-1")
     one.machines.balance(["control-1", "control-2"])
     baked.set(volumes=[*baked.state["volumes"], {"name": "lost", "labels": {"sloth.cluster": "demo"}, "owner": ""}])
-    assert len(one.machines.leftovers()) == 4 + 1 + 4
+    assert len(one.machines.leftovers()) == 4 + 1 + 7
     one.machines.destroy()
     assert one.machines.leftovers() == []
-    assert len(two.machines.leftovers()) == 3
+    assert len(two.machines.leftovers()) == 4
     one.machines.destroy()
 
 

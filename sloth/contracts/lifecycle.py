@@ -1,0 +1,122 @@
+"""What a distribution may be able to do after installation: optional, probed with `isinstance`, one Protocol for each ability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from sloth.etcd.access import EtcdAccess
+from sloth.model.certificate import CertificateFile
+from sloth.model.cluster import Cluster
+from sloth.model.facts import Facts
+from sloth.model.node import Node
+from sloth.model.step import Script, Step
+
+
+@runtime_checkable
+class HasEtcd(Protocol):
+    """The control plane keeps its data in etcd members on control-plane nodes, one on each."""
+
+    def etcd_access(self) -> EtcdAccess:
+        """Where etcd is and how it is asked. The same on every control-plane node."""
+
+
+@runtime_checkable
+class HasKubectl(Protocol):
+    """Kubernetes can be asked on a control-plane node, as its administrator."""
+
+    def kubectl(self) -> str:
+        """The command with its flags, to which a verb is added. It answers within 10 s or fails."""
+
+
+@runtime_checkable
+class Certificates(Protocol):
+    """Certificates lie on nodes as files, and those that are no authority can be renewed in place."""
+
+    def certificates(self) -> Sequence[CertificateFile]:
+        """Every file whose days count, authorities included."""
+
+    def renew(self, node: Node, cluster: Cluster) -> Script[None]:
+        """Renew all certificates of this control-plane node and have its services use them; waits until they work again."""
+
+
+@runtime_checkable
+class Upgrades(Protocol):
+    """Nodes can be brought to a newer version in place, one after the other."""
+
+    def upgrade(self, node: Node, cluster: Cluster, *, first: bool) -> Script[None]:
+        """Have this node, which is a member and drained, become `cluster.version`; `prepare` for that version follows at once.
+
+        `first`: no control-plane node has the version wholly yet. What an earlier try began is finished; a node that has it is
+        left alone. Nodes come one at a time if they are control planes, several side by side if they are workers.
+        """
+
+
+@runtime_checkable
+class Preloads(Protocol):
+    """Some of a version must lie on every node before the first one is upgraded."""
+
+    def preload(self, node: Node, cluster: Cluster) -> Sequence[Step]:
+        """What pods that run everywhere need of `cluster.version`. Changes nothing that runs; done already is no change."""
+
+
+@runtime_checkable
+class EncryptsSecrets(Protocol):
+    """Kubernetes Secrets are encrypted at rest as `record.encryption` (sloth.model.encryption) says."""
+
+    def encryption_applied(self, facts: Facts, cluster: Cluster) -> bool:
+        """Whether the API server of the control-plane node that these facts are of runs with what the record asks for."""
+
+    def apply_encryption(self, node: Node, cluster: Cluster) -> Script[None]:
+        """Have this node's API server run with it, and wait until it does. Changes nothing where it does already."""
+
+    def rewrite_secrets(self, server: Node, cluster: Cluster) -> Script[None]:
+        """Write every Secret anew, so that the first provider encrypts it. Safe to repeat."""
+
+
+@runtime_checkable
+class Restores(Protocol):
+    """The control plane's data can be saved and put back. Goes with HasEtcd: the data is a snapshot of etcd."""
+
+    def backup_paths(self) -> Sequence[str]:
+        """Files and folders that must come back with the data: authorities, signing and encryption keys. Absolute, no blanks.
+
+        Those that do not exist on a node are left out of its backup. Node certificates and configuration, which are made anew,
+        do not belong here.
+        """
+
+    def halt(self, node: Node, cluster: Cluster) -> Script[None]:
+        """Stop the control plane on this node and put its data aside (not away), so that it can be restored or join anew.
+
+        Afterwards the probe says `kube.state=none`. A node on which there is nothing is left alone.
+        """
+
+    def restore(self, node: Node, cluster: Cluster, snapshot: str) -> Script[None]:
+        """Make this halted, prepared node alone a one-member control plane with a backup's data; waits until its API answers.
+
+        `snapshot` is a folder on the node with `etcd.db` and `files.tar`: what `backup_paths` named, to be unpacked at `/`. What
+        an earlier try began is made anew: no other node can have joined yet.
+        """
+
+    def force_alone(self, node: Node, cluster: Cluster) -> Script[None]:
+        """Have the etcd member of this node, whose others are lost, go on as the only member, with all that it holds.
+
+        Keeps a copy of its data on the node first. Done already is no change. Waits until the API answers.
+        """
+
+    def revive(self, node: Node, cluster: Cluster) -> Script[None]:
+        """On a worker that kept running: have it register anew with the restored control plane, which may not know it."""
+
+    def scratch_etcd(self, cluster: Cluster) -> tuple[str, str]:
+        """Shell text for a control-plane node: one that sets `$etcd` to a program, and one that undoes what the first did.
+
+        Runs in `$work`, a folder that is deleted afterwards.
+        """
+
+
+@runtime_checkable
+class RevokesTokens(Protocol):
+    """What lets nodes join can be made void."""
+
+    def revoke_tokens(self, server: Node, cluster: Cluster) -> Script[None]:
+        """On a working control-plane node: no token or key for joining that exists now works any more."""

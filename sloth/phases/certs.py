@@ -1,0 +1,88 @@
+"""Phases: new certificates on control-plane nodes, one node at a time, and the administrator's kubeconfig read anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sloth.contracts.distribution import Distribution
+from sloth.contracts.lifecycle import Certificates
+from sloth.errors import KubernetesError, UsageError
+from sloth.model.cluster import Cluster
+from sloth.model.phase import Each, Keep, PhaseRun
+from sloth.phases.depart import working_server
+from sloth.phases.kubeconfig import named
+
+
+def able(distribution: Distribution) -> Certificates:
+    """The distribution as one that can renew certificates. Raises UsageError."""
+    if isinstance(distribution, Certificates):
+        return distribution
+    raise UsageError(
+        "certs/not-supported",
+        f"distribution {distribution.name} does not say how its certificates are renewed",
+        hint="sloth certs check",
+    )
+
+
+def refuse_absent(cluster: Cluster, what: str) -> None:
+    """Control planes are restarted one at a time: with another one down, that could take the majority away."""
+    leases = [lease.name for lease in cluster.record.leases if lease.role == "control-plane"]
+    ill = [name for name in leases if not _well(cluster, name)]
+    if ill:
+        raise KubernetesError(
+            "certs/servers-absent",
+            f"{what} while control-plane nodes are not well: {', '.join(ill)}",
+            detail="each control plane is restarted in its turn, and the others must carry the cluster meanwhile",
+            hint="sloth health",
+        )
+
+
+def _well(cluster: Cluster, name: str) -> bool:
+    fact = cluster.fact(name)
+    return fact.get("kube.state") == "joined" and "down" not in (fact.get("kube.api"), fact.get("kube.etcd"))
+
+
+@dataclass(frozen=True)
+class RenewCertificates:
+    """All leaves of every control-plane node, in plan order. Worker nodes have none but their kubelet's, which renews itself."""
+
+    distribution: Distribution
+    nodes: Sequence[str] = ()  # only these; none given = all
+    expired: bool = False  # they do not work any more: nothing can get worse, so nobody else need be well
+    title: str = "Renew certificates"
+
+    def run(self, cluster: Cluster) -> PhaseRun:
+        """One node after the other; each is well again before the next is touched."""
+        plugin = able(self.distribution)
+        if not self.expired:
+            refuse_absent(cluster, "certificates are not renewed")
+        for node in cluster.control_plane:
+            if not self.nodes or node.name in self.nodes:
+                yield Each(title=f"renew certificates of {node.name}", scripts={node.name: plugin.renew(node, cluster)})
+                cluster = replace(cluster, changed=cluster.changed | {node.name})
+        return cluster
+
+
+@dataclass(frozen=True)
+class ReadKubeconfig:
+    """The record's kubeconfig gets the administrator's new certificate; the address in it stays."""
+
+    distribution: Distribution
+    title: str = "Kubeconfig"
+
+    def run(self, cluster: Cluster) -> PhaseRun:
+        """Nothing where the record has no kubeconfig yet: `up` reads it."""
+        kept, server = cluster.record.kubeconfig, working_server(cluster)
+        endpoint = _endpoint(kept.reveal()) if kept else ""
+        if server is None or not endpoint:
+            return cluster
+        read = yield Each(title=self.title, scripts={server.name: self.distribution.kubeconfig(server, cluster)})
+        text = named(read[server.name], cluster.spec.name, endpoint)
+        return replace(cluster, record=(yield Keep(change=lambda record: replace(record, kubeconfig=text))), endpoint=endpoint)
+
+
+def _endpoint(kubeconfig: str) -> str:
+    """`host:port` of the first server in it."""
+    words = kubeconfig.split()
+    return next((word.removeprefix("https://") for word in words if word.startswith("https://")), "")
