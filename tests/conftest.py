@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+
+from sloth.model import secret
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs so (POSIX sh, 2.11), and children inherit it: Ctrl-C would be tried in vain.
@@ -16,6 +18,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write what was got into the golden files; review the diff")
+
+
+@pytest.fixture(autouse=True)
+def secrets_of_a_test_are_not_masked_in_the_next() -> Iterator[None]:
+    """A property may make any text a secret, `https://` too."""
+    known, heads = set(secret._known), dict(secret._by_head)
+    yield
+    if len(secret._known) != len(known):
+        secret._known.intersection_update(known)
+        secret._by_head.clear()
+        secret._by_head.update(heads)
+        secret.mask.cache_clear()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from __future__ import annotations
 from sloth.api import Ask, Cluster, Do, Node, Put, Result, Script, Step, Wait
 
 from .config import init_text
+from .encryption import files
 from .layout import CONFIG, ENCRYPTION, ETCD_PKI, MEMBER, OWN_API_ANSWERS, WHY, image
 from .leaving import ETCD
 from .server import member
@@ -64,6 +65,7 @@ def restore(node: Node, cluster: Cluster, snapshot: str) -> Script[None]:
     )
     keys = f"(umask 022; mkdir -p {ETCD_PKI}) && tar -C / --no-overwrite-dir --exclude={kept} -xpf {snapshot}/files.tar"
     steps: list[Step] = [
+        *files(cluster),
         Do(
             title="look whether the Secrets in the backup can be read",
             unless=readable,
@@ -74,10 +76,11 @@ def restore(node: Node, cluster: Cluster, snapshot: str) -> Script[None]:
         Do(title="restore the snapshot", run=data, timeout=600.0, hint=f"sloth ssh {node.name} -- df -h /var/lib"),
         Do(title="have etcd use it", run=place),
         Put(path=CONFIG, content=init_text(node, cluster), mode=0o600),
+        # CoreDNS came with the data; kubeadm takes it for one to migrate, which it cannot from a version newer than its own.
         Do(
             title="kubeadm init on the restored data",
             run=f"kubeadm init --config {CONFIG} --ignore-preflight-errors=DirAvailable--var-lib-etcd "
-            f"--skip-token-print --skip-certificate-key-print || {{ {WHY} >&2; false; }}",
+            f"--skip-phases=addon/coredns --skip-token-print --skip-certificate-key-print || {{ {WHY} >&2; false; }}",
             timeout=420.0,
             hint="the same command resumes; the node's own words: journalctl -u kubelet -n 100",
         ),

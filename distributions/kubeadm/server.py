@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from sloth.api import WHY, Ask, Cluster, Do, KubernetesError, Node, Put, Result, Script, Step, Wait
 
 from . import encryption
 from .config import init_text
-from .layout import CONFIG, MEMBER, OWN_API_ANSWERS
+from .layout import CONFIG, MEMBER, OWN_API_ANSWERS, QUICK
 from .reset import reset
 
 PORTS = {
@@ -22,7 +23,7 @@ PORTS = {
 # From `LISTEN 0 128 *:6443 *:* users:(("nginx",pid=12,fd=3))` to `port 6443 nginx 12`.
 _WHO = 'sed -nE \'s/^([^ ]+ +){3}[^ ]*:([0-9]+) .*users:\\(\\("([^"]+)",pid=([0-9]+).*/port \\2 \\3 \\4/p\''
 # What `kubeadm init` does after the API server answers. Each is safe to repeat.
-_LAST_PHASES = ("upload-config all", "mark-control-plane", "bootstrap-token", "kubelet-finalize all", "addon all")
+_LAST_PHASES = ("upload-config all", "mark-control-plane", "bootstrap-token", "kubelet-finalize all", "addon kube-proxy")
 
 
 def look() -> Ask:
@@ -62,7 +63,7 @@ def first_server(node: Node, cluster: Cluster) -> Script[None]:
     if "member" in seen:
         yield [_revive()]
     elif "answers" in seen:
-        yield [config, *[_phase(phase) for phase in _LAST_PHASES], _done()]
+        yield [config, *[_phase(phase) for phase in _LAST_PHASES], _dns(), _done()]
     else:
         error = None if "left" in seen else taken_port(node, seen)
         if error:
@@ -83,6 +84,12 @@ def _init() -> Do:
 
 def _phase(name: str) -> Do:
     return Do(title=f"kubeadm init phase {name}", run=f"kubeadm init phase {name} --config {CONFIG} >/dev/null")
+
+
+def _dns() -> Do:
+    # A second time kubeadm would migrate it, which it cannot from a version newer than its own (built from source).
+    step = _phase("addon coredns")
+    return replace(step, unless=f"kubectl get deployment coredns -n kube-system {QUICK} >/dev/null 2>&1")
 
 
 def _done() -> Do:

@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import tarfile
+from dataclasses import replace
 
 import pytest
 
 from sloth.contracts.lifecycle import HasEtcd, Restores
+from sloth.model.encryption import founding
+from sloth.model.secret import Secret
 from sloth.model.step import Ask, Do, Put, Result
 from sloth.testing.contract import READING_VERBS
 from tests.unit.distributions.kubeadm.clusters import KUBEADM, VERSION, cluster
@@ -121,6 +124,13 @@ def readable(tmp_path, now, then):
 )
 def test_secrets_of_another_key_are_refused_before_anything_is_begun(tmp_path, now, then, fine):
     assert readable(tmp_path, now, then) is fine
+
+
+def test_a_new_machine_is_given_the_key_before_it_is_looked_for():
+    record = replace(THREE.record, encryption=founding(Secret("ab" * 32)).dump())
+    done = run(KUBEADM.restore(FIRST, replace(THREE, record=record), "/folder"))
+    key = done.titles.index("write /etc/sloth/apiserver/encryption.json")
+    assert key < done.titles.index("look whether the Secrets in the backup can be read")
 
 
 def test_questions_read():
