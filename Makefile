@@ -7,10 +7,10 @@ DEMO := templates/specs/demo.yaml
 CODE := sloth providers distributions addons templates tests
 export SLOTH_CHECKOUT := $(CURDIR)
 
-.PHONY: help setup up down test check lint types imports unit clouds kills lab e2e long bench docs picture lock fmt clean
+.PHONY: help setup up down test check lint types imports unit clouds kills lab e2e long distributions bench docs picture lock fmt clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/ready: pyproject.toml requirements/dev.txt requirements/dev-sdist.txt
 	$(PYTHON) -m venv $(VENV)
@@ -43,7 +43,7 @@ types: setup
 imports: setup
 	$(BIN)/lint-imports
 
-unit: setup ## unit tests only (about a minute)
+unit: setup ## unit tests only (about four minutes)
 	$(BIN)/python -m tests.run unit
 
 clouds: setup ## tests with the real Pulumi engine and fake clouds
@@ -60,6 +60,9 @@ e2e: setup ## tests with real clusters
 
 long: setup ## upgrades, restores and kills of real clusters (minutes each; CI runs it too)
 	$(BIN)/python -m tests.run long
+
+distributions: setup ## one story over kubeadm, K3s and RKE2, with stand-ins (half an hour)
+	$(BIN)/python -m tests.run distributions
 
 bench: setup ## measure; results with history in docs/benchmarks/
 	$(BIN)/python -m tests.bench

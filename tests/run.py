@@ -14,6 +14,7 @@ BIN = Path(sys.executable).parent
 CODE = ["sloth", "providers", "distributions", "addons", "templates", "tests"]
 KILLS = "tests/clouds/runs/test_kills.py"
 LONG = "tests/e2e/long"
+STORY = "tests/e2e/long/test_distributions.py"
 STANDINS = ["tests/standins/test_refusals.py", "tests/standins/test_agree.py"]  # those that run no Kubernetes
 COVERAGE_FLOOR = 85  # per cent of branches and lines
 
@@ -116,7 +117,12 @@ def real() -> None:
 
 def long() -> None:
     """Real clusters that are killed, upgraded, lost and restored: minutes each, so it is no part of `make test`; CI runs it."""
-    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", "loadfile", "--durations=15", LONG)
+    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", "loadfile", "--durations=15", LONG, "--ignore", STORY)
+
+
+def distributions() -> None:
+    """One story over kubeadm, K3s and RKE2 (stand-ins, or what SLOTH_E2E_K3S and SLOTH_E2E_RKE2 name), and stand-ins alone."""
+    run(str(BIN / "pytest"), "-q", "--durations=15", "tests/standins", STORY)
 
 
 def main(stage: str) -> None:
@@ -132,6 +138,7 @@ def main(stage: str) -> None:
         "lab": lambda: with_engine(lab),
         "e2e": lambda: with_engine(e2e),
         "long": lambda: with_engine(long),
+        "distributions": lambda: with_engine(distributions),
     }
     if stage == "all":
         check()
