@@ -58,7 +58,7 @@ lab: setup ## tests with real containers, no Kubernetes
 e2e: setup ## tests with real clusters
 	$(BIN)/python -m tests.run e2e
 
-long: setup ## upgrades, restores and kills of real clusters (minutes each; CI runs it too)
+long: setup ## upgrades, restores and rotations on real clusters (a quarter of an hour)
 	$(BIN)/python -m tests.run long
 
 distributions: setup ## one story over kubeadm, K3s and RKE2, with stand-ins (half an hour)
