@@ -116,7 +116,7 @@ def real() -> None:
 
 
 def long() -> None:
-    """Real clusters that are upgraded, lost and restored, and whose keys rotate: minutes each, so it is no part of `make test`."""
+    """Real clusters that are upgraded, lost and restored, whose keys rotate: minutes each, so no part of `make test`."""
     run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", "loadfile", "--durations=15", LONG, "--ignore", STORY)
 
 
