@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,7 @@ def lock(world, pid, host=""):
     """A lock as the engine writes it."""
     folder = world.state / ".pulumi" / "locks" / "organization" / "sloth-shop" / "hcloud"
     folder.mkdir(parents=True, exist_ok=True)
-    at = "2026-01-02T03:04:05.000000000Z"
+    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     text = {"pid": pid, "username": "ann", "hostname": host or socket.gethostname(), "timestamp": at}
     (folder / "5c5fbd40-3c4d-4a9a-8f3e-6b6a1f0a7a11.json").write_text(json.dumps(text))
 
