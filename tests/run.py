@@ -90,8 +90,8 @@ def with_engine(work: Callable[[], None]) -> None:
 
 
 def _real(*paths: str) -> None:
-    # Nodes wait for one another most of the time, so three modules share two cores well; each has hosts or a cluster of its own.
-    run(str(BIN / "pytest"), "-q", "-n", "3", "--dist", "loadfile", "--durations=15", *paths, "--ignore", LONG)
+    # Nodes wait for one another most of the time, so two modules share two cores well; each has hosts or a cluster of its own.
+    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", "loadfile", "--durations=15", *paths, "--ignore", LONG)
 
 
 def lab() -> None:

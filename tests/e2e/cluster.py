@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -141,7 +142,12 @@ def kubectl_path() -> str:
     """kubectl as the mirror has it."""
     from sloth.adapters.paths import cache_dir
 
-    return str(next((cache_dir() / "mirror" / "kubectl").glob("*/linux-*/kubectl")))
+    return str(newest(cache_dir() / "mirror" / "kubectl"))
+
+
+def newest(folder: Path) -> Path:
+    """The file of the newest version below a mirror's folder of one artifact: `v1.36.3/linux-amd64/kubectl`."""
+    return max(folder.glob("*/linux-*/*"), key=lambda path: [int(number) for number in re.findall(r"\d+", path.parts[-3])])
 
 
 def eventually(work: Any, timeout: float = 60, every: float = 0.5) -> float:

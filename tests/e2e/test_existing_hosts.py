@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from tests.e2e.cluster import SLOTH, docker
+from tests.e2e.cluster import SLOTH, docker, newest
 
 DRIVER = """
 import dataclasses, sys
@@ -136,7 +136,7 @@ def codes(envelope):
 
 
 def files_of(hosts, name):
-    return next((hosts.mirror / name).glob("*/linux-*/*"))
+    return newest(hosts.mirror / name)
 
 
 def test_a_file_missing_in_the_mirror_is_named(hosts):
