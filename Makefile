@@ -7,7 +7,7 @@ DEMO := templates/specs/demo.yaml
 CODE := sloth providers distributions addons templates tests
 export SLOTH_CHECKOUT := $(CURDIR)
 
-.PHONY: help setup up down test check lint types imports unit clouds kills lab e2e long distributions bench docs picture lock fmt clean
+.PHONY: help setup up down test check lint types imports unit clouds deep lab e2e long distributions bench docs picture lock fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,8 +49,8 @@ unit: setup ## unit tests only (about four minutes)
 clouds: setup ## tests with the real Pulumi engine and fake clouds
 	$(BIN)/python -m tests.run clouds
 
-kills: setup ## the kill matrix of cloud runs (minutes; CI runs it too)
-	$(BIN)/python -m tests.run kills
+deep: setup ## whole runs killed, large, searched for secrets; clusters hurt (a quarter of an hour; CI runs it too)
+	$(BIN)/python -m tests.run deep
 
 lab: setup ## tests with real containers, no Kubernetes
 	$(BIN)/python -m tests.run lab

@@ -12,7 +12,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CODE = ["sloth", "providers", "distributions", "addons", "templates", "tests"]
+RUNS = "tests/clouds/runs"  # whole runs at two clouds, in processes of their own
 KILLS = "tests/clouds/runs/test_kills.py"
+# Real clusters that `make test` has no time for; `make deep` runs them, and CI both.
+DEEP = [f"tests/e2e/test_{name}.py" for name in ("nodes", "secrets", "health", "kills")]
 LONG = "tests/e2e/long"
 STORY = "tests/e2e/long/test_distributions.py"
 STANDINS = ["tests/standins/test_refusals.py", "tests/standins/test_agree.py"]  # those that run no Kubernetes
@@ -37,36 +40,35 @@ def check() -> None:
 
 def unit() -> None:
     """Everything that needs no container, with the coverage gate."""
-    folders = [
-        "tests/unit",
-        "tests/contract",
-        "tests/cli",
-        "tests/packaging",
-        "tests/fleet",
-        *STANDINS,
-        "tests/kube",
-        "-m",
-        "not kube",
-    ]
+    folders = [f"tests/{name}" for name in ("unit", "contract", "cli", "packaging", "fleet", "kube")]
     coverage = ["--cov", "--cov-branch", "--cov-report=term:skip-covered", f"--cov-fail-under={COVERAGE_FLOOR}"]
-    run(str(BIN / "pytest"), "-q", "-n", "4", "--dist", "worksteal", *coverage, *folders)  # they wait more than they work
+    workers = ["-n", "4", "--dist", "worksteal"]  # twice the cores: they wait as much as they work
+    run(str(BIN / "pytest"), "-q", *workers, *coverage, *folders, *STANDINS, "-m", "not kube")
 
 
 def clouds() -> None:
     """The real engine (built from its module where it is not here yet) against fake clouds."""
+    _engine()
+    _parallel("loadfile", "tests/clouds", "--ignore", RUNS)
+
+
+def deep() -> None:
+    """Whole runs at clouds that are killed, large, or searched for secrets; real clusters hurt: a quarter of an hour."""
+    _engine()
+    _parallel("loadfile", RUNS, "--ignore", KILLS)
+    _parallel("load", KILLS)
+    with_engine(lambda: _parallel("loadfile", *DEEP))
+
+
+def _parallel(how: str, *words: str) -> None:
+    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", how, "--durations=10", *words)
+
+
+def _engine() -> None:
     from sloth.adapters.pulumi.install import install_tool
 
     print("+ have the Pulumi engine", flush=True)
     install_tool(lambda event: print(f"  {event.title} {event.detail}", flush=True) if event.kind == "note" else None)
-    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", "loadfile", "--durations=10", "tests/clouds", "--ignore", KILLS)
-
-
-def kills() -> None:
-    """The kill matrix over whole runs at two clouds: minutes, so it is no part of `make test`; CI runs it after that."""
-    from sloth.adapters.pulumi.install import install_tool
-
-    install_tool()
-    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", "load", "--durations=5", KILLS)
 
 
 def _sloth(*words: str) -> None:
@@ -91,7 +93,8 @@ def with_engine(work: Callable[[], None]) -> None:
 
 def _real(*paths: str) -> None:
     # Nodes wait for one another most of the time, so two modules share two cores well; each has hosts or a cluster of its own.
-    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", "loadfile", "--durations=15", *paths, "--ignore", LONG)
+    aside = [word for path in (LONG, *DEEP) for word in ("--ignore", path)]
+    _parallel("loadfile", *paths, *aside)
 
 
 def lab() -> None:
@@ -117,7 +120,7 @@ def real() -> None:
 
 def long() -> None:
     """Real clusters that are upgraded, lost and restored, whose keys rotate: minutes each, so no part of `make test`."""
-    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", "loadfile", "--durations=15", LONG, "--ignore", STORY)
+    _parallel("loadfile", LONG, "--ignore", STORY)
 
 
 def distributions() -> None:
@@ -133,7 +136,7 @@ def main(stage: str) -> None:
         "check": check,
         "unit": unit,
         "clouds": clouds,
-        "kills": kills,
+        "deep": deep,
         "kube": lambda: with_engine(kube),
         "lab": lambda: with_engine(lab),
         "e2e": lambda: with_engine(e2e),
