@@ -133,7 +133,7 @@ def test_nodes_boot_answer_ssh_survive_a_stop_and_go(lab: Lab) -> None:
     assert len(volumes) == 4  # two nodes, a volume each for containerd and for what K3s and RKE2 keep
     lab.machines.delete(["control-2"])
     assert [machine.name for machine in lab.machines.survey()] == ["control-1"]
-    assert len(docker("volume", "ls", "--quiet", "--filter", f"label=sloth.cluster={lab.name}").split()) == 1
+    assert len(docker("volume", "ls", "--quiet", "--filter", f"label=sloth.cluster={lab.name}").split()) == 2
 
 
 def test_no_secret_is_visible_to_docker_inspect(lab: Lab) -> None:
