@@ -42,7 +42,7 @@ def unit() -> None:
     """Everything that needs no container, with the coverage gate."""
     folders = [f"tests/{name}" for name in ("unit", "contract", "cli", "packaging", "fleet", "kube")]
     coverage = ["--cov", "--cov-branch", "--cov-report=term:skip-covered", f"--cov-fail-under={COVERAGE_FLOOR}"]
-    workers = ["-n", "4", "--dist", "worksteal"]  # twice the cores: they wait as much as they work
+    workers = ["-n", "2", "--dist", "loadfile"]
     run(str(BIN / "pytest"), "-q", *workers, *coverage, *folders, *STANDINS, "-m", "not kube")
 
 
