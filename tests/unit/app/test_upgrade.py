@@ -33,7 +33,7 @@ from tests.unit.app.upgrade_flow import world_at_old
 @pytest.fixture
 def world(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        yield world_at_old(tmp_path, control=3, workers=2).install(patch)
+        yield world_at_old(tmp_path, patch, control=3, workers=2)
 
 
 def upgrade(world, **given):
@@ -169,7 +169,7 @@ def test_what_fails_halts_with_its_cause_and_the_next_command_goes_on(world, nod
 
 def test_a_batch_in_which_one_fails_lets_the_others_work_again(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        world = world_at_old(tmp_path, control=1, workers=3).install(patch)
+        world = world_at_old(tmp_path, patch, control=1, workers=3)
         world.write(control=1, workers=3, version="1.36")
         break_at(world, "work-3", "toy upgrade worker")
         with pytest.raises(KubernetesError) as caught:

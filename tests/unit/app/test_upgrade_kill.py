@@ -29,7 +29,7 @@ def make():
     with tempfile.TemporaryDirectory(dir=kill_flow.memory()) as name, pytest.MonkeyPatch.context() as patch:
         for place, count in (("small", 1), ("template", 3)):
             (Path(name) / place).mkdir()
-            world = upgrade_flow.world_at_old(Path(name) / place, control=count, workers=count).install(patch)
+            world = upgrade_flow.world_at_old(Path(name) / place, patch, control=count, workers=count)
             if count == 1:
                 upgrade_flow.UpgradeFlow(world).run()
         yield upgrade_flow.maker(Path(name) / "template")

@@ -51,11 +51,11 @@ class UpgradeFlow:
         return found
 
 
-def world_at_old(directory: Path, tick=lambda _what: None, *, control=3, workers=3) -> UpgradeWorld:
-    """A cluster that runs the old version; made by a real `up` where there is none yet."""
+def world_at_old(directory: Path, patch: pytest.MonkeyPatch, tick=lambda _what: None, *, control=3, workers=3) -> UpgradeWorld:
+    """A cluster that runs the old version; made by a real `up` where there is none yet. Installed by `patch`."""
     silent = not (directory / "sloth.yaml").exists()
     world = UpgradeWorld(directory, (lambda _what: None) if silent else tick, control=control, workers=workers)
-    world.install(pytest.MonkeyPatch())
+    world.install(patch)
     if silent:
         with contextlib.redirect_stderr(io.StringIO()):
             bring_up(world.options, yes=True)
@@ -69,6 +69,6 @@ def maker(template: Path):
     def make(directory: Path, tick) -> UpgradeFlow:
         if not (directory / "sloth.yaml").exists():
             shutil.copytree(template, directory, dirs_exist_ok=True)
-        return UpgradeFlow(world_at_old(directory, tick))
+        return UpgradeFlow(world_at_old(directory, pytest.MonkeyPatch(), tick))
 
     return make
