@@ -17,6 +17,7 @@ from sloth.hosting.balancer import API_PORT, BALANCER_CONFIG, BALANCER_UNIT, Fro
 from sloth.hosting.host import HOST_FILES, HOST_TOOLS, KUBELET_SYSCTL, host_kernel, host_packages
 from sloth.hosting.network import POD_NETWORK_UNITS, cni_path, mesh_mtu, pod_network_steps
 from sloth.hosting.nodes import RESOLVER, kubelet_file, kubelet_settings, own_labels, taint_text, taints
+from sloth.hosting.ports import CONTROL_PLANE_PORTS, listeners, taken_port
 from sloth.hosting.registries import registries_steps, registries_text
 from sloth.hosting.settle import Settling
 from sloth.hosting.sweep import forget_rules
@@ -69,11 +70,47 @@ __all__ = [
 ]  # fmt: skip
 # What distributions have in common (sloth.hosting, sloth.supervised).
 __all__ += [
-    "API_FILES", "API_PORT", "BALANCER_CONFIG", "BALANCER_UNIT", "HOSTING", "HOST_FILES", "HOST_TOOLS", "KUBELET_SYSCTL",
-    "POD_NETWORK_UNITS", "RESOLVER", "WHY", "Admin", "Downloads", "Flavour", "Front", "Release", "Settling", "Supervised",
-    "Texts", "Unit", "balancer_config", "balancer_steps", "cni_path", "forget_rules", "host_kernel", "host_packages",
-    "kubelet_file", "kubelet_settings", "merged", "mesh_mtu", "own_labels", "plain", "pod_network_steps", "registries_steps",
-    "registries_text", "taint_text", "taints", "yaml_text",
+    "API_FILES",
+    "API_PORT",
+    "BALANCER_CONFIG",
+    "BALANCER_UNIT",
+    "CONTROL_PLANE_PORTS",
+    "HOSTING",
+    "HOST_FILES",
+    "HOST_TOOLS",
+    "KUBELET_SYSCTL",
+    "POD_NETWORK_UNITS",
+    "RESOLVER",
+    "WHY",
+    "Admin",
+    "Downloads",
+    "Flavour",
+    "Front",
+    "Release",
+    "Settling",
+    "Supervised",
+    "Texts",
+    "Unit",
+    "balancer_config",
+    "balancer_steps",
+    "cni_path",
+    "forget_rules",
+    "host_kernel",
+    "host_packages",
+    "kubelet_file",
+    "kubelet_settings",
+    "listeners",
+    "merged",
+    "mesh_mtu",
+    "own_labels",
+    "plain",
+    "pod_network_steps",
+    "registries_steps",
+    "registries_text",
+    "taint_text",
+    "taints",
+    "taken_port",
+    "yaml_text",
 ]  # fmt: skip
 # What operating a cluster takes (sloth.etcd, sloth.nodes).
 __all__ += ["EtcdAccess", "leave"]

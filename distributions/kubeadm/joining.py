@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import cast
 
-from sloth.api import WHY, Ask, Cluster, Do, JoinInfo, KubernetesError, Node, Put, Result, Script, Secret, Step, Wait
+from sloth.api import WHY, Ask, Cluster, Do, JoinInfo, KubernetesError, Node, Put, Result, Script, Secret, Step, Wait, taken_port
 
 from . import encryption
 from .config import init_text, join_text
 from .layout import API_ANSWERS, CONFIG, JOIN_CONFIG, OWN_API_ANSWERS, QUICK
 from .reset import reset
-from .server import look, member, taken_port
+from .server import look, member
 
 _JOIN_COMMAND = re.compile(r"--token\s+(\S+)\s.*--discovery-token-ca-cert-hash\s+(\S+)")
 _CERTIFICATE_KEY = re.compile(r"^([0-9a-f]{64})$", re.M)

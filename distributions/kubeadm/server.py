@@ -5,55 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import cast
 
-from sloth.api import WHY, Ask, Cluster, Do, KubernetesError, Node, Put, Result, Script, Step, Wait
+from sloth.api import CONTROL_PLANE_PORTS, WHY, Ask, Cluster, Do, Node, Put, Result, Script, Step, Wait, listeners, taken_port
 
 from . import encryption
 from .config import init_text
 from .layout import CONFIG, MEMBER, OWN_API_ANSWERS, QUICK
 from .reset import reset
 
-PORTS = {
-    6443: "the API server",
-    2379: "etcd",
-    2380: "etcd",
-    10250: "the kubelet",
-    10257: "the controller",
-    10259: "the scheduler",
-}
-# From `LISTEN 0 128 *:6443 *:* users:(("nginx",pid=12,fd=3))` to `port 6443 nginx 12`.
-_WHO = 'sed -nE \'s/^([^ ]+ +){3}[^ ]*:([0-9]+) .*users:\\(\\("([^"]+)",pid=([0-9]+).*/port \\2 \\3 \\4/p\''
 # What `kubeadm init` does after the API server answers. Each is safe to repeat.
 _LAST_PHASES = ("upload-config all", "mark-control-plane", "bootstrap-token", "kubelet-finalize all", "addon kube-proxy")
 
 
 def look() -> Ask:
     """How far this node is: `member`, `answers` (its API server does), `left` (something is there), `port N NAME`."""
-    ports = " or ".join(f"sport = :{port}" for port in PORTS)
     return Ask(
         title="look how far the node is",
         run=f"test -s {MEMBER} && echo member; {OWN_API_ANSWERS} && echo answers; "
         "ls -d /etc/kubernetes/manifests/*.yaml /etc/kubernetes/pki /etc/kubernetes/*.conf /var/lib/etcd/member "
         "/var/lib/kubelet/config.yaml 2>/dev/null | grep -q . && echo left; "
-        f"ss -Hltnp '( {ports} )' | {_WHO}",
+        f"{listeners(CONTROL_PLANE_PORTS)}",
         check=False,
         expected="",
     )
-
-
-def taken_port(node: Node, lines: list[str]) -> KubernetesError | None:
-    """The error for a port that another program holds, or None."""
-    for line in lines:
-        if line.startswith("port "):
-            _, port, rest = line.split(" ", 2)
-            program, _, pid = rest.rpartition(" ")
-            return KubernetesError(
-                "kubeadm/port-taken",
-                f"port {port} on {node.name}, which {PORTS[int(port)]} needs, is taken by {program} (process {pid})",
-                detail=line,
-                where=node.name,
-                hint=f"sloth ssh {node.name} -- systemctl status {pid}",
-            )
-    return None
 
 
 def first_server(node: Node, cluster: Cluster) -> Script[None]:

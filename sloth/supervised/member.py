@@ -17,6 +17,7 @@ from typing import Any, cast
 from sloth.contracts.distribution import JoinInfo
 from sloth.errors import KubernetesError
 from sloth.hosting.admin import WHY
+from sloth.hosting.ports import taken_port
 from sloth.model.cluster import Cluster
 from sloth.model.node import Node
 from sloth.model.secret import Secret
@@ -24,7 +25,7 @@ from sloth.model.step import Ask, Do, Put, Result, Script, Step, Wait
 from sloth.supervised.clean import reset
 from sloth.supervised.config import founding_text, joining_text
 from sloth.supervised.flavour import Flavour
-from sloth.supervised.state import look, note_member, revive, start, taken_port, wait_working, works
+from sloth.supervised.state import PORTS, look, note_member, revive, start, wait_working, works
 
 _TOKEN = re.compile(r"^K10([0-9a-f]{64})::server:(\S+)$", re.M)
 
@@ -39,7 +40,7 @@ def found(node: Node, cluster: Cluster, flavour: Flavour, word: Mapping[str, Any
     if "answers" in seen:
         yield [wait_working(node, flavour), *last]
         return
-    error = None if "left" in seen else taken_port(node, seen)
+    error = None if "left" in seen else taken_port(node, seen, PORTS)
     if error:
         raise error
     # Nothing of value can be lost: no node but this one was ever a member, and its API never answered.
@@ -92,7 +93,7 @@ def join(node: Node, cluster: Cluster, info: JoinInfo, flavour: Flavour) -> Scri
         yield revive(node, flavour)
         return
     if "left" not in seen:
-        error = taken_port(node, seen)
+        error = taken_port(node, seen, PORTS)
         if error:
             raise error
         yield _join(node, info, flavour)

@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-from sloth.errors import KubernetesError
 from sloth.hosting.admin import WHY
+from sloth.hosting.ports import CONTROL_PLANE_PORTS, listeners
 from sloth.model.node import Node
 from sloth.model.step import Ask, Do, Wait
 from sloth.supervised.flavour import Flavour
 
-# The port of the API server's own process behind the supervisor, and those of all others (docs.k3s.io, docs.rke2.io
-# "Requirements"; RKE2's supervisor listens on 9345).
-PORTS = {
-    6443: "the API server",
-    9345: "the supervisor",
-    2379: "etcd",
-    2380: "etcd",
-    10250: "the kubelet",
-    10257: "the controller",
-    10259: "the scheduler",
-}
-# From `LISTEN 0 128 *:6443 *:* users:(("nginx",pid=12,fd=3))` to `port 6443 nginx 12`.
-_WHO = 'sed -nE \'s/^([^ ]+ +){3}[^ ]*:([0-9]+) .*users:\\(\\("([^"]+)",pid=([0-9]+).*/port \\2 \\3 \\4/p\''
+# RKE2's supervisor has a port of its own (docs.rke2.io, "Requirements"); behind K3s's, the API server has another.
+PORTS = {6443: "the API server", 9345: "the supervisor", **CONTROL_PLANE_PORTS}
 
 
 def look(node: Node, flavour: Flavour) -> Ask:
     """How far this node is: `member`, `answers` (its API server does), `left` (something is there), `port N NAME PID`."""
-    ports = " or ".join(f"sport = :{port}" for port in PORTS)
     answers = f"{flavour.admin.own_api_answers} && echo answers; " if node.is_control_plane else ""
     return Ask(
         title="look how far the node is",
         run=f"test -s {flavour.note} && ! test -e {flavour.tombstone} && echo member; {answers}"
         f"ls -d {flavour.membership} {flavour.data}/server/db {flavour.data}/agent/*.crt 2>/dev/null | grep -q . && echo left; "
-        f"ss -Hltnp '( {ports} )' | {_WHO}",
+        f"{listeners(PORTS)}",
         check=False,
         expected="",
     )
-
-
-def taken_port(node: Node, lines: list[str]) -> KubernetesError | None:
-    """The error for a port that another program holds, or None."""
-    for line in lines:
-        if line.startswith("port "):
-            _, port, rest = line.split(" ", 2)
-            program, _, pid = rest.rpartition(" ")
-            return KubernetesError(
-                "kubernetes/port-taken",
-                f"port {port} on {node.name}, which {PORTS[int(port)]} needs, is taken by {program} (process {pid})",
-                detail=line,
-                where=node.name,
-                hint=f"sloth ssh {node.name} -- systemctl status {pid}",
-            )
-    return None
 
 
 def note_member(how: str, flavour: Flavour) -> Do:

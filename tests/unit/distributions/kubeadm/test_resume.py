@@ -49,7 +49,7 @@ def test_a_half_made_node_is_made_anew() -> None:
 
 def test_a_taken_port_is_named_with_its_process_before_anything_is_changed() -> None:
     done = init("port 2379 my etcd 4711")
-    assert isinstance(done.error, KubernetesError) and done.error.code == "kubeadm/port-taken"
+    assert isinstance(done.error, KubernetesError) and done.error.code == "kubernetes/port-taken"
     assert "2379" in done.error.summary and "my etcd" in done.error.summary and "control-1" in done.error.summary
     assert "4711" in done.error.hint and done.titles == [LOOK]
 
