@@ -6,4 +6,4 @@ from sloth.api import Settling
 
 from .layout import ADMIN
 
-SETTLING = Settling(admin=ADMIN, rollouts=("daemonset/kube-proxy", "deployment/coredns"), dns="coredns")
+SETTLING = Settling(admin=ADMIN, rollouts=("daemonset/kube-proxy", "deployment/coredns"), dns="coredns", static_pods=True)

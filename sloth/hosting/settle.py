@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from shlex import quote
 from typing import cast
@@ -15,6 +15,8 @@ from sloth.model.cluster import Cluster
 from sloth.model.node import Node
 from sloth.model.step import Ask, Do, Result, Script, Step, Wait
 
+# Kubernetes, "Create static Pods": a mirror pod is named after its manifest's pod and its node.
+_COMPONENTS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 _OWNED = "sloth.dev/owned"  # annotation: label and taint keys that sloth gave, so that it can take them back
 _COLUMNS = '{.metadata.name}{"\\t"}{.metadata.labels}{"\\t"}{.spec.taints}{"\\t"}{.metadata.annotations.sloth\\.dev/owned}{"\\n"}'
 
@@ -36,6 +38,7 @@ class Settling:
     rollouts: tuple[str, ...]  # of kube-system, such as `deployment/coredns`: what must have come up at the end
     dns: str = ""  # the deployment of DNS servers whose number sloth sets; "" = the distribution sets it
     role: bool = True  # sloth gives control-plane nodes their role label; false = the distribution does
+    static_pods: bool = False  # control-plane components are static pods: those have come up at the end, too
 
     def settle(self, cluster: Cluster) -> Script[None]:
         """Bring labels, taints and DNS servers to what the spec asks; then wait until every node and service is ready."""
@@ -102,17 +105,26 @@ class Settling:
         return [Do(title=f"run {wanted} DNS servers", run=scale, hint="sloth up tries again")]
 
     def _ready(self, cluster: Cluster) -> Wait:
-        each = " ".join(f"node/{node.name}" for node in cluster.nodes)
         flags = self.admin.flags
-        rollout = f" && kubectl rollout status -n kube-system --timeout=20s {flags} >/dev/null "
+        ready = f"kubectl wait --for=condition=Ready --timeout=20s {flags} >/dev/null "
+        rollout = f"kubectl rollout status -n kube-system --timeout=20s {flags} >/dev/null "
+        each = [ready + " ".join(f"node/{node.name}" for node in cluster.nodes)]
+        if self.static_pods:
+            each.append(ready + "-n kube-system " + " ".join(self._mirrors(cluster)))
         return Wait(
             title="wait until every node and service is ready",
-            until=f"kubectl wait --for=condition=Ready --timeout=20s {flags} {each} >/dev/null"
-            + "".join(rollout + name for name in self.rollouts),
+            until=" && ".join([*each, *(rollout + name for name in self.rollouts)]),
             timeout=300.0,
             diagnose=WHY,
             hint="kubectl get pods -A -o wide shows what is not running, and where",
         )
+
+
+    def _mirrors(self, cluster: Cluster) -> Iterator[str]:
+        # By name: those of a node that left stay until the garbage collector has seen them.
+        for node in cluster.nodes:
+            if node.is_control_plane:
+                yield from (f"pod/{component}-{node.name}" for component in _COMPONENTS)
 
 
 def read(lines: str) -> dict[str, Seen]:

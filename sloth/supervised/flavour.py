@@ -120,7 +120,8 @@ class Flavour:
         """How the cluster is brought to what the spec asks. A flavour labels its own servers."""
         off = {"coredns", f"{self.name}-coredns"} & set(disabled)
         rollouts = () if off else (f"deployment/{self.coredns}",)
-        return Settling(admin=self.admin, rollouts=rollouts, dns=self.coredns if self.scale_dns and not off else "", role=False)
+        dns = self.coredns if self.scale_dns and not off else ""
+        return Settling(admin=self.admin, rollouts=rollouts, dns=dns, role=False, static_pods=self.static_pods)
 
     def unit(self, *, server: bool) -> str:
         """The systemd unit of a node."""
