@@ -7,7 +7,7 @@ DEMO := templates/specs/demo.yaml
 CODE := sloth providers distributions addons templates tests
 export SLOTH_CHECKOUT := $(CURDIR)
 
-.PHONY: help setup up down test check lint types imports unit clouds deep lab e2e long distributions bench docs picture lock fmt clean
+.PHONY: help setup up down test check lint types imports unit coverage clouds deep lab e2e long distributions bench docs picture lock fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ up: setup ## set up this machine and bring the demo cluster up (1 control plane 
 down: setup ## delete the demo cluster
 	$(BIN)/sloth down --file $(DEMO) --yes
 
-test: setup ## all tests: checks, unit tests with coverage, real nodes
+test: setup ## checks, unit tests, the real Pulumi engine, real clusters (a quarter of an hour)
 	$(BIN)/python -m tests.run all
 
 check: lint types imports ## ruff, mypy, import contracts
@@ -46,10 +46,13 @@ imports: setup
 unit: setup ## unit tests only (about four minutes)
 	$(BIN)/python -m tests.run unit
 
+coverage: setup ## unit tests, measured: the coverage gate
+	$(BIN)/python -m tests.run coverage
+
 clouds: setup ## tests with the real Pulumi engine and fake clouds
 	$(BIN)/python -m tests.run clouds
 
-deep: setup ## whole runs killed, large, searched for secrets; clusters hurt (a quarter of an hour; CI runs it too)
+deep: setup ## coverage, kills at every step, clouds and clusters hurt (half an hour; CI runs it too)
 	$(BIN)/python -m tests.run deep
 
 lab: setup ## tests with real containers, no Kubernetes

@@ -12,10 +12,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CODE = ["sloth", "providers", "distributions", "addons", "templates", "tests"]
+# What `make test` has no time for; `make deep` runs it, and CI both.
 RUNS = "tests/clouds/runs"  # whole runs at two clouds, in processes of their own
 KILLS = "tests/clouds/runs/test_kills.py"
-# Real clusters that `make test` has no time for; `make deep` runs them, and CI both.
-DEEP = [f"tests/e2e/test_{name}.py" for name in ("nodes", "secrets", "health", "kills")]
+ENGINE = [f"tests/clouds/adapter/test_{name}.py" for name in ("names", "interrupts", "trouble")]  # minutes of engine runs
+MATRIX = [f"tests/unit/app/test_{name}.py" for name in ("upgrade_kill", "restore_kill", "kill_nodes")]  # a kill after every step
+DEEP = [f"tests/e2e/test_{name}.py" for name in ("nodes", "secrets", "health", "kills")]  # real clusters
 LONG = "tests/e2e/long"
 STORY = "tests/e2e/long/test_distributions.py"
 STANDINS = ["tests/standins/test_refusals.py", "tests/standins/test_agree.py"]  # those that run no Kubernetes
@@ -39,29 +41,42 @@ def check() -> None:
 
 
 def unit() -> None:
-    """Everything that needs no container, with the coverage gate."""
+    """Everything that needs no container."""
+    _unit()
+
+
+def coverage() -> None:
+    """The same tests again, measured (a quarter slower, so not in `make test`): the gate."""
+    _unit("--cov", "--cov-branch", "--cov-report=term:skip-covered", f"--cov-fail-under={COVERAGE_FLOOR}")
+
+
+def _unit(*words: str) -> None:
     folders = [f"tests/{name}" for name in ("unit", "contract", "cli", "packaging", "fleet", "kube")]
-    coverage = ["--cov", "--cov-branch", "--cov-report=term:skip-covered", f"--cov-fail-under={COVERAGE_FLOOR}"]
-    workers = ["-n", "2", "--dist", "loadfile"]
-    run(str(BIN / "pytest"), "-q", *workers, *coverage, *folders, *STANDINS, "-m", "not kube")
+    _parallel("loadfile", *words, *folders, *STANDINS, "-m", "not kube", *_without(*MATRIX), workers=3)
 
 
 def clouds() -> None:
     """The real engine (built from its module where it is not here yet) against fake clouds."""
     _engine()
-    _parallel("loadfile", "tests/clouds", "--ignore", RUNS)
+    _parallel("loadfile", "tests/clouds", *_without(RUNS, *ENGINE))
 
 
 def deep() -> None:
-    """Whole runs at clouds that are killed, large, or searched for secrets; real clusters hurt: a quarter of an hour."""
+    """Coverage; kills after every step; whole runs at clouds that are killed or searched for secrets; real clusters hurt."""
+    coverage()
+    _parallel("load", *MATRIX)
     _engine()
-    _parallel("loadfile", RUNS, "--ignore", KILLS)
+    _parallel("loadfile", *ENGINE, RUNS, *_without(KILLS))
     _parallel("load", KILLS)
     with_engine(lambda: _parallel("loadfile", *DEEP))
 
 
-def _parallel(how: str, *words: str) -> None:
-    run(str(BIN / "pytest"), "-q", "-n", "2", "--dist", how, "--durations=10", *words)
+def _without(*paths: str) -> list[str]:
+    return [word for path in paths for word in ("--ignore", path)]
+
+
+def _parallel(how: str, *words: str, workers: int = 2) -> None:
+    run(str(BIN / "pytest"), "-q", "-n", str(workers), "--dist", how, "--durations=10", *words)
 
 
 def _engine() -> None:
@@ -93,8 +108,7 @@ def with_engine(work: Callable[[], None]) -> None:
 
 def _real(*paths: str) -> None:
     # Nodes wait for one another most of the time, so two modules share two cores well; each has hosts or a cluster of its own.
-    aside = [word for path in (LONG, *DEEP) for word in ("--ignore", path)]
-    _parallel("loadfile", *paths, *aside)
+    _parallel("loadfile", *paths, *_without(LONG, *DEEP))
 
 
 def lab() -> None:
@@ -135,6 +149,7 @@ def main(stage: str) -> None:
     stages: dict[str, Callable[[], None]] = {
         "check": check,
         "unit": unit,
+        "coverage": coverage,
         "clouds": clouds,
         "deep": deep,
         "kube": lambda: with_engine(kube),
