@@ -22,6 +22,7 @@ class Aws(Cloud):
     default_network = "10.120.0.0/16"
     prefixes = (16, 23)  # a VPC has 16 to 28, and sloth cuts it into 32 subnets
     example = {"size": "m7i.large", "location": "eu-central-1a"}
+    sealed = {"aws:ec2/instance:Instance": ("userData",)}
     credentials = (
         Credential("AWS_PROFILE", "profile", "Profile of ~/.aws", secret=False, ways=("profile",)),
         Credential("AWS_ACCESS_KEY_ID", "accessKeyId", "Id of an access key", ways=("key",)),
@@ -29,10 +30,6 @@ class Aws(Cloud):
         Credential("AWS_SESSION_TOKEN", "sessionToken", "Session token of a temporary key", needed=False, ways=("key",)),
     )
     credentials_hint = "export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…"
-    tagless = {
-        "aws:ec2/routeTableAssociation:RouteTableAssociation": "{subnetId}/{routeTableId}",
-        "aws:ec2/volumeAttachment:VolumeAttachment": "{deviceName}:{volumeId}:{instanceId}",
-    }
     faults = (
         (r"AuthFailure|InvalidClientTokenId|SignatureDoesNotMatch|ExpiredToken|UnrecognizedClient|no valid credential",
          "credentials", "aws sts get-caller-identity"),

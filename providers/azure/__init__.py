@@ -19,6 +19,7 @@ class Azure(Cloud):
     default_network = "10.140.0.0/16"
     prefixes = (1, 28)  # it is cut into two subnets, which have at least 8 addresses each
     example = {"size": "Standard_D2s_v5", "location": "westeurope"}
+    sealed = {"azure:compute/linuxVirtualMachine:LinuxVirtualMachine": ("customData",)}
     credentials = (
         Credential("ARM_CLIENT_ID", "clientId", "Application id of the service principal", secret=False),
         Credential("ARM_CLIENT_SECRET", "clientSecret", "Password of the service principal"),

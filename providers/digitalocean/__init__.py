@@ -16,6 +16,7 @@ class DigitalOcean(Cloud):
     abilities = Abilities(balancer=True, dns=True, volumes=True, private=True)
     default_network = "10.150.0.0/16"
     example = {"size": "s-2vcpu-4gb", "location": "fra1"}
+    sealed = {"digitalocean:index/droplet:Droplet": ("userData",)}
     credentials = (Credential(_VARIABLE, "token", "API token with the scopes of docs/clouds/digitalocean.md"),)
     faults = (
         (r"unable to authenticate|\b401\b", "credentials", f"make a token in the control panel, then: export {_VARIABLE}=…"),

@@ -16,6 +16,7 @@ class Gcp(Cloud):
     default_network = "10.130.0.0/16"
     prefixes = (1, 29)  # of a subnet
     example = {"size": "e2-standard-2", "location": "europe-west3-a"}
+    sealed = {"gcp:compute/instance:Instance": ("metadata",)}
     # Google's guest agent makes new host keys at the first boot, which nobody could verify (guest-agent, README: InstanceSetup).
     files = {"/etc/default/instance_configs.cfg": "[InstanceSetup]\nset_host_keys = false\n"}
     credentials = (

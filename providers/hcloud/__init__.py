@@ -19,11 +19,8 @@ class Hcloud(Cloud):
     abilities = Abilities(balancer=True, dns=True, volumes=True, private=True, several_locations=True)
     default_network = "10.110.0.0/16"
     example = {"size": "cx33", "location": "fsn1"}
+    sealed = {"hcloud:index/server:Server": ("userData",)}
     credentials = (Credential("HCLOUD_TOKEN", "token", "API token with read and write access"),)
-    tagless = {
-        "hcloud:index/networkSubnet:NetworkSubnet": "{networkId}-{ipRange}",
-        "hcloud:index/networkRoute:NetworkRoute": "{networkId}-{destination}",
-    }
     fluid = frozenset({"hcloud:index/networkRoute:NetworkRoute"})
     faults = (
         (r"unauthorized|unable to authenticate|token_readonly", "credentials", "export HCLOUD_TOKEN=… (read and write access)"),

@@ -21,6 +21,7 @@ class Linode(Cloud):
     abilities = Abilities(balancer=True, dns=True, volumes=True)
     default_network = "10.160.0.0/16"
     example = {"size": "g6-standard-2", "location": "eu-central"}
+    sealed = {"linode:index/instance:Instance": ("metadatas",)}
     credentials = (Credential(_VARIABLE, "token", "Personal access token with the scopes of docs/clouds/linode.md"),)
     faults = (
         (r"invalid token|\[401\]", "credentials", f"make a token in Cloud Manager, then: export {_VARIABLE}=…"),

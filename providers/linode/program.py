@@ -62,7 +62,7 @@ def server(plan: CloudPlan, server: ServerPlan, shared: Shared) -> Mapping[str, 
         placement_group=group,
         swap_size=0,  # the kubelet wants none
         tags=tags(plan, server.name),
-        opts=pulumi.ResourceOptions(ignore_changes=_PINNED),
+        opts=pulumi.ResourceOptions(ignore_changes=_PINNED, additional_secret_outputs=["metadatas"]),
     )
     disk = {"region": server.location, "linode_id": number(made.id), "tags": tags(plan, server.name)}
     for volume in server.volumes:

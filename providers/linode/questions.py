@@ -47,7 +47,17 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
         *(_found("subnet", subnet, id=f"{vpc.id},{subnet.id}") for vpc, subnet in subnets),
         *_all("firewall", linode.get_firewalls(filters=wall).firewalls, names),
         *_all("placement group", linode.get_placement_groups(filters=group).placement_groups, names),
+        *_ports(spec, balancers),
     ]
+
+
+def _ports(spec: ClusterSpec, balancers: Iterable[Any]) -> Iterator[Found]:
+    """The API's port of the cluster's own balancer, which carries nothing itself and goes with the balancer."""
+    for item in (item for item in balancers if item.label == fit(f"{spec.name}-balancer")):
+        for port in linode.get_nodebalancer_configs(nodebalancer_id=item.id).nodebalancer_configs:
+            if port.port == 6443:
+                kind, ident = "linode:index/nodeBalancerConfig:NodeBalancerConfig", f"{item.id},{port.id}"
+                yield Found(kind="load balancer", id=ident, name=f"{spec.name}-balancer-api", token=kind, costs=False)
 
 
 def _names(cloud: Cloud, spec: ClusterSpec) -> dict[str, str]:

@@ -12,15 +12,14 @@ class OpenStack(Cloud):
     sdk = Sdk(module="pulumi_openstack", plugin="openstack", extra="openstack")
     abilities = Abilities(balancer=True, dns=True, volumes=True, private=True, several_locations=True)
     example = {"size": "m1.medium", "location": "nova"}  # a location is an availability zone
+    sealed = {"openstack:compute/instance:Instance": ("userData",)}
     default_network = "10.180.0.0/16"
     credentials = (
         Credential("OS_CLOUD", "cloud", "Entry of clouds.yaml", secret=False, ways=("cloud",)),
         Credential("OS_AUTH_URL", "authUrl", "URL of Keystone", secret=False, ways=("application", "user")),
         # An application credential is bound to its project already.
         Credential("OS_APPLICATION_CREDENTIAL_ID", "credentialId", "Its id", secret=False, ways=("application",)),
-        Credential(
-            "OS_APPLICATION_CREDENTIAL_SECRET", "credentialSecret", "Secret of the application credential", ways=("application",)
-        ),
+        Credential("OS_APPLICATION_CREDENTIAL_SECRET", "credentialSecret", "Its secret", ways=("application",)),
         Credential("OS_USERNAME", "user", "Login name", secret=False, ways=("user",)),
         Credential("OS_PASSWORD", "password", "Password of the user", ways=("user",)),
         Credential("OS_PROJECT_NAME", "project", "Project of the user", secret=False, account=True, ways=("user",)),

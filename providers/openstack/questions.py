@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from pulumi_openstack import blockstorage, compute, identity, images, loadbalancer, networking
@@ -16,6 +17,7 @@ from sloth.api import CLUSTER_TAG, Catalogue, Cloud, ClusterSpec, Found, Machine
 # The plugin's ways to say "none". A cloud that lacks a service ("No suitable endpoint could be found") has none of it either.
 NONE = r"no results|could not find any|no [\w ]+ found|not found|\b404\b"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+ADDRESS = "networking/floatingIp:FloatingIp"
 UNSETTLED = "Invalid power_state"  # what `getInstanceV2` says of a server that is being made
 
 
@@ -31,10 +33,7 @@ def survey(cloud: Cloud, spec: ClusterSpec) -> list[Found]:
     addresses = {node: item for node, item in asked.items() if item}
     return [
         *_servers(cloud, spec, ports, {node: item.address for node, item in addresses.items()}),
-        *(
-            _found("address", item, item.description, "networking/floatingIp:FloatingIp", node)
-            for node, item in addresses.items()
-        ),
+        *(_found("address", each, each.description, ADDRESS, node) for node, each in addresses.items()),
         *_volumes(cloud, spec, nodes),
         *_shared(spec, tag),
     ]
@@ -52,15 +51,9 @@ def _servers(cloud: Cloud, spec: ClusterSpec, ports: dict[str, Any], public: dic
 
 
 def _machine(cloud: Cloud, node: str, port: Any, address: str, state: tuple[str, str]) -> Machine:
+    private, running, where = next(iter(port.all_fixed_ips), ""), state[0] == "active", {"region": port.region, "zone": state[1]}
     return cloud.machine(
-        node,
-        port.device_id,
-        address=address,
-        private=next(iter(port.all_fixed_ips), ""),
-        network=port.network_id,
-        running=state[0] == "active",
-        region=port.region,
-        zone=state[1],
+        node, port.device_id, address=address, private=private, network=port.network_id, running=running, **where
     )
 
 
@@ -84,13 +77,15 @@ def _volumes(cloud: Cloud, spec: ClusterSpec, nodes: list[str]) -> Iterator[Foun
 def _shared(spec: ClusterSpec, tag: list[str]) -> Iterator[Found]:
     api, key, control = (f"{spec.name}-{part}" for part in ("balancer", "ssh-key", "placement"))
     if item := one(NONE, networking.get_floating_ip, description=f"{api}-address", tags=tag):
-        yield _found("address", item, item.description, "networking/floatingIp:FloatingIp")
+        yield _found("address", item, item.description, ADDRESS)
     if item := one(NONE, loadbalancer.get_loadbalancer_v2, name=api, tags=tag):
         yield _found("load balancer", item, api, "loadbalancer/loadBalancer:LoadBalancer")
         # It cannot be deleted while it has these; what belongs to a pool goes with it.
         for part, token, items in (("listener", "listener:Listener", item.listeners), ("pool", "pool:Pool", item.pools)):
             for each in items:
                 yield _found("load balancer", each, f"{api}-{part}", f"loadbalancer/{token}", costs=False)
+        for each in item.pools:
+            yield from _members(api, one(NONE, loadbalancer.get_pool_v2, pool_id=each.id))
     if router := one(NONE, networking.get_router, tags=tag):
         yield _found("router", router, router.name, "networking/router:Router")
         for id_ in networking.get_port_ids(device_id=router.id, device_owner="network:router_interface").ids:
@@ -106,6 +101,15 @@ def _shared(spec: ClusterSpec, tag: list[str]) -> Iterator[Found]:
     for kind, token, function, criteria in free:
         if item := one(NONE, function, **criteria):
             yield _found(kind, item, item.name, token)
+
+
+def _members(api: str, pool: Any) -> Iterator[Found]:
+    """What a pool watches, and how."""
+    parts = [("member", f"{pool.id}/{member.id}", member.name) for member in pool.members] if pool else []
+    parts += [("monitor", pool.healthmonitor_id, f"{api}-monitor")] if pool and pool.healthmonitor_id else []
+    for part, id_, name in parts:
+        token = f"openstack:loadbalancer/{part}:{part.title()}"
+        yield Found(kind="load balancer", id=id_, name=name, token=token, costs=False)
 
 
 def _found(kind: Any, item: Any, name: str, token: str, node: str = "", *, costs: bool | None = None) -> Found:
@@ -130,9 +134,8 @@ def _image(name: str) -> str:
     if UUID.fullmatch(name):
         return name
     alike = "(?i)^" + "[ _.-]*".join(re.escape(word) for word in name.split("-")) + "$"
-    item = one(NONE, images.get_image, name=name, most_recent=True) or one(
-        NONE, images.get_image, name_regex=alike, most_recent=True
-    )
+    ask = partial(one, NONE, images.get_image, most_recent=True)
+    item = ask(name=name) or ask(name_regex=alike)
     return str(item.id) if item else ""
 
 

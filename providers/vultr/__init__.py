@@ -17,6 +17,7 @@ class Vultr(Cloud):
     abilities = Abilities(balancer=True, dns=True, volumes=True)  # a VPC is of one region
     default_network = "10.170.0.0/16"
     example = {"size": "vc2-2c-4gb", "location": "fra", "image": "2136"}
+    sealed = {"vultr:index/instance:Instance": ("userData",)}
     credentials = (Credential("VULTR_API_KEY", "apiKey", "Key of Vultr's API"),)
     faults = (
         (r"invalid api (token|key)|unauthorized ip address", "credentials",

@@ -7,6 +7,7 @@ data and checks; what needs the SDK (`pulumi_NAME`) is in two modules beside it,
     questions.py    survey(cloud, spec) · catalogue(cloud, spec, wanted)
     dns.py          records(plan), and listed(plan) where a function lists records; with the ability only
     options.json    JSON Schema properties of the cloud's own fields, besides its secrets
+    tagless.json    how the engine imports parts that carry no tag
 
 See docs/guide/write-a-cloud.md.
 """
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module, resources
 from types import ModuleType
 from typing import Any, ClassVar
@@ -54,8 +56,8 @@ class Cloud(CloudSpec):
     credentials_hint: ClassVar[str] = ""  # what to do when there are none; by default to export the variables
     one_way_in: ClassVar[bool] = False  # a mix of two ways to log in is refused: what belongs to another is hidden
     settings: ClassVar[Mapping[str, str]] = {}  # further variables of the engine's plugin
-    # Token of a part that carries no tag and cannot be made twice -> the id that the engine imports it by, of its properties.
-    tagless: ClassVar[Mapping[str, str]] = {}
+    # Token of a server -> the properties that hold its user-data: sealed in the state also where the cloud tells them in plain.
+    sealed: ClassVar[Mapping[str, Sequence[str]]] = {}
     # Tokens of parts that carry nothing: one that cannot be changed in place may be made anew, old one first.
     fluid: ClassVar[frozenset[str]] = frozenset()
     files: ClassVar[Mapping[str, str]] = {}  # path -> content, on every node before its SSH server starts
@@ -63,10 +65,22 @@ class Cloud(CloudSpec):
 
     def own_fields(self) -> Mapping[str, Any]:
         """JSON Schema properties of `spec.providers.NAME` besides the common ones: secrets, and `options.json`."""
+        return {**secret_fields(self.credentials), **self._data("options.json")}
+
+    @cached_property
+    def tagless(self) -> Mapping[str, str]:
+        """Token of a part that carries no tag and cannot be made twice -> the id that the engine imports it by.
+
+        Of the part's properties: `{networkId}-{ipRange}`; `{diskId:/-1}` is the last of what is between slashes. "" = the survey
+        tells it.
+        """
+        return self._data("tagless.json")
+
+    def _data(self, name: str) -> dict[str, Any]:
         package = self._package()
-        file = resources.files(package).joinpath("options.json") if package else None
-        fields = json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else {}
-        return {**secret_fields(self.credentials), **fields}
+        file = resources.files(package).joinpath(name) if package else None
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file and file.is_file() else {}
+        return found
 
     def environment(self, spec: ClusterSpec) -> Mapping[str, Secret | str]:
         """Environment of the cloud's engine plugin: credentials, region. Raises CredentialsError naming all that is missing."""

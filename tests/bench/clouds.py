@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.bench import cloud_whole
 from tests.bench.measure import Figure, once
 from tests.clouds.serve import served
 
@@ -87,4 +88,4 @@ def run() -> dict[str, object]:
     from sloth.adapters.pulumi.install import install_tool
 
     install_tool()
-    return {**beside_the_floor(), **three_clouds(0.0), **three_clouds(BOOT, rounds=1), **boots()}
+    return {**beside_the_floor(), **three_clouds(0.0), **three_clouds(BOOT, rounds=1), **boots(), **cloud_whole.run()}

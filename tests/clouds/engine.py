@@ -9,12 +9,18 @@ from typing import Any
 
 from pulumi import automation
 
-from sloth.adapters.pulumi.program import Answers, program
+from sloth.adapters.pulumi import stack as adapter
+from sloth.adapters.pulumi.command import Command
+from sloth.adapters.pulumi.tool import version_of
 from sloth.contracts.cloud import Cloud
 from sloth.model.cloud import CloudPlan
+from sloth.model.secret import Secret
 from tests.clouds.fakes.base import Fake
 
 TOOL = Path(os.environ.get("SLOTH_PULUMI") or Path.home() / "pulumi-dev" / "pulumi")
+
+
+PROJECT, STACK = "fakes", "servers"
 
 
 class Engine:
@@ -43,10 +49,23 @@ class Engine:
         found = self._stack(plan).preview(parallel=16, color="never", on_output=_nowhere).change_summary
         return {str(getattr(key, "value", key)): count for key, count in found.items()}
 
-    def take_over(self, plan: CloudPlan, ids: Mapping[tuple[str, str], str]) -> None:
-        """As `up`, with resources that exist: (type token, logical name) -> id."""
-        taking = program(self._cloud, plan, Answers(), adopt=ids)
-        self._select("servers", taking).up(parallel=16, color="never", on_output=_nowhere)
+    def take_over(self, ids: Mapping[tuple[str, str], str]) -> None:
+        """Have the state know resources that exist, as sloth's adapter does it: (type token, logical name) -> id."""
+        adapter.EngineStack(self.adapter(), STACK).take_over(self._cloud, ids)
+
+    def adapter(self) -> adapter.Engine:
+        """sloth's own adapter over the same files."""
+        environment = {key: value for key, value in self._env.items() if key == "PULUMI_DEBUG_PROVIDERS"}
+        return adapter.Engine(
+            cloud=self._cloud.name,
+            project=PROJECT,
+            command=Command(str(TOOL), version_of(str(TOOL)), {}),
+            home=self._folder / "home",
+            work=self._folder / "work",
+            backend=self._env["PULUMI_BACKEND_URL"],
+            passphrase=Secret(self._env["PULUMI_CONFIG_PASSPHRASE"]),
+            environment=environment,
+        )
 
     def down(self, plan: CloudPlan) -> None:
         """Delete all of it."""
@@ -59,12 +78,12 @@ class Engine:
         stack.preview(color="never", on_output=_nowhere)
         return answers[-1]
 
-    def text(self) -> str:
+    def text(self) -> bytes:
         """Everything that runs have left in the folder, as one text."""
-        return "\n".join(path.read_text(errors="replace") for path in sorted(self._folder.rglob("*")) if path.is_file())
+        return b"\n".join(path.read_bytes() for path in sorted(self._folder.rglob("*")) if path.is_file())
 
     def _stack(self, plan: CloudPlan) -> automation.Stack:
-        return self._select("servers", lambda: _program(self._cloud, plan))
+        return self._select(STACK, lambda: _program(self._cloud, plan))
 
     def _select(self, name: str, program: Any) -> automation.Stack:
         command = automation.PulumiCommand(root=str(_root(self._folder)))
@@ -74,7 +93,7 @@ class Engine:
             env_vars=self._env,
             pulumi_command=command,
         )
-        return automation.create_or_select_stack(name, project_name="fakes", program=program, opts=options)
+        return automation.create_or_select_stack(name, project_name=PROJECT, program=program, opts=options)
 
 
 def _program(cloud: Cloud, plan: CloudPlan) -> None:

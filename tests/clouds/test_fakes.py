@@ -194,13 +194,23 @@ def test_a_token_can_expire_on_the_way(fake, client):
     assert "unauthorized" in refusal(client.create, hcloud.SERVER, "b", {**SERVER, "name": "b"})
 
 
-def test_secrets_stay_secret_in_answers_and_do_not_come_into_the_record(fake, client):
+def test_secrets_come_back_in_plain_and_do_not_come_into_the_record(fake, client):
+    """So it is the engine that has to seal them, and not a plugin that is kind."""
     secret = {wire.SIGNATURE: wire.SECRET, "value": "#cloud-config with a key"}
     request = pb.CreateRequest(urn=client.urn(hcloud.SERVER, "a"), properties=wire.struct({**SERVER, "userData": secret}))
     answer = client.stub.Create(request)
-    assert wire.masked(answer.properties)["userData"] == wire.MASK
-    assert wire.plain(answer.properties)["userData"] == "#cloud-config with a key"
+    assert wire.masked(answer.properties)["userData"] == "#cloud-config with a key"
     assert "with a key" not in str(fake.calls)
+    read = pb.ReadRequest(urn=client.urn(hcloud.SERVER, "a"), id=answer.id)
+    assert wire.plain(client.stub.Read(read).inputs)["userData"] == "#cloud-config with a key"
+    fake.tells = False
+    assert "with a key" not in str(client.stub.Read(read))
+
+
+def test_what_is_left_out_of_an_answer_may_lie_deep():
+    assert wire.without({"a": {"b": 1, "c": 2}, "d": 3}, "a.b") == {"a": {"c": 2}, "d": 3}
+    assert wire.without({"a": [{"b": 1}, {"c": 2}]}, "a[].b") == {"a": [{}, {"c": 2}]}
+    assert wire.without({"a": 1}, "b.c") == wire.without({"a": 1}, "") == {"a": 1}
 
 
 # Faults

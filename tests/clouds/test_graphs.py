@@ -74,6 +74,17 @@ def test_user_data_is_a_secret_everywhere(name, spec):
 
 
 @each_case
+def test_all_that_holds_a_secret_is_sealed_when_it_is_taken_over(name, spec):
+    found = {
+        (key.split(" ")[0], prop)
+        for key, made in standard(name, spec).resources.items()
+        for prop, value in made["inputs"].items()
+        if SECRET in str(value)
+    }
+    assert found == {(token, prop) for token, props in CLOUDS[name].sealed.items() for prop in props}
+
+
+@each_case
 def test_the_cluster_is_written_on_resources_that_can_carry_it(name, spec):
     """The tag itself, or the form of it that the cloud's rules for labels allow; see the plugin's page."""
     found = standard(name, spec)

@@ -85,7 +85,7 @@ def made(name, plan):
 
 
 # Kinds that cannot be found by themselves: they go with what they belong to.
-PARTS = {"FirewallRule", "SecGroupRule", "VolumeAttach", "Monitor", "Member"}
+PARTS = {"FirewallRule", "SecGroupRule", "VolumeAttach"}
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,8 @@ def test_a_survey_finds_everything_under_the_names_that_the_program_gives(name, 
     plan = plan_of(name, which)
     fake = made(name, plan)
     found = run(fake, lambda: registry.provider(name).survey(spec_of(name, plan)))
-    there = {(item.token, plan.named(item.name), item.id) for item in fake.items.values()}
+    by = {token: rules.alias or (lambda item: item.id) for token, rules in fake.rules.items()}
+    there = {(item.token, plan.named(item.name), by[item.token](item)) for item in fake.items.values()}
     assert {(one.token, one.name, one.id) for one in found} == {one for one in there if one[0].rpartition(":")[2] not in PARTS}
     assert {one.node for one in found if one.kind == "server"} == {server.name for server in plan.servers}
     assert all(one.billable for one in found if one.kind in ("server", "volume"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sloth.adapters.pulumi import layout, notes, settle
 from sloth.adapters.pulumi.events import Change, Report
 from sloth.adapters.pulumi.names import Names, stack_name
-from sloth.adapters.pulumi.program import Answers, strays
+from sloth.adapters.pulumi.program import Answers
 from sloth.adapters.pulumi.questions import ask
 from sloth.adapters.pulumi.settle import Task
 from sloth.adapters.pulumi.stack import Engine, EngineStack
@@ -30,6 +31,7 @@ from sloth.model.spec import AccessSpec, ClusterSpec
 _SEEN = 120.0  # seconds until a server that was made must be listed by its cloud
 _TRIES = 6  # deletions that are refused because something is still in use
 _PAUSE = 5.0  # seconds between them
+_GONE = "SLOTH_ALL_IS_GONE"  # set by a user who knows that the machines were deleted by other hands
 
 
 @dataclass(kw_only=True)
@@ -45,6 +47,7 @@ class CloudMachines(Machines):
     user_data: Callable[[MachineRequest], Secret]
     pinned: Mapping[str, str] = field(default_factory=dict)  # image name -> id, from sloth.lock
     _found: Sequence[Found] | None = None
+    _sure: bool = False  # that it is the cluster's own account: there was something, or nothing is known
     _balancer: str = ""
     _staying: frozenset[str] = frozenset()  # nodes that this run has asked for; all others are about to leave
 
@@ -102,14 +105,15 @@ class CloudMachines(Machines):
 
     def destroy(self) -> None:
         """Delete every stack, then what else carries the cluster's tag."""
-        if self._accounts:  # in another account nothing is there, and the engine would forget all of it
-            self._look()
+        self._look()  # in another account nothing is there, and the engine would forget all of it
         stacks = self._stacks()
         for group in ([name for name in stacks if name != self.cloud.name], [self.cloud.name]):
             jobs = {name: lambda name=name: self._destroy(EngineStack(self.engine, name)) for name in group}
             supervise(jobs, self.engine.command, self.stop, title="delete", pulse=self.engine.pulse)
         self._found = None
-        left = {(one.token, f"{one.name}-{one.id}"): one.id for one in self._look() if one.token}
+        # What is only a part of something goes with it.
+        whole = [one for one in self._look() if one.token and one.token not in self.cloud.tagless]
+        left = {(one.token, f"{one.name}-{one.id}"): one.id for one in whole}
         if left:
             self._delete_strays(left)
         for name in stacks:
@@ -152,8 +156,22 @@ class CloudMachines(Machines):
                 self.engine, lambda: (self.cloud.account(self.spec) if asks else "", self.cloud.survey(self.spec))
             )
             self._same(account)
-            self._found = found
+            if not (found or self._sure or os.environ.get(_GONE)):
+                self._not_elsewhere()
+            self._found, self._sure = found, True
         return self._found
+
+    def _not_elsewhere(self) -> None:
+        """Nothing is seen: then nothing may be known either. Not every cloud tells whose a token is. Raises CredentialsError."""
+        known = [name for stack in self._stacks() for name in EngineStack(self.engine, stack).names(self.cloud.sealed)]
+        if known:
+            raise CredentialsError(
+                "cloud/nothing-there",
+                f"{self.cloud.name}: these credentials show nothing at all of the cluster, which has {len(known)} machines there",
+                detail=f"the engine's state has {', '.join(sorted(known))}; nothing was changed",
+                where=f"spec.providers.{self.cloud.name}",
+                hint=f"use credentials of the cluster's own project; or, if all of it was deleted there: {_GONE}=1 sloth up",
+            )
 
     @property
     def _accounts(self) -> list[str]:
@@ -276,7 +294,7 @@ class CloudMachines(Machines):
         stack = EngineStack(self.engine, f"{self.cloud.name}-strays")
         text = f"{self.cloud.name}: deleting {len(left)} more resources that carry the cluster's tag"
         self.engine.emit(Event(kind="note", title=text, detail="\n".join(name for _, name in left)))
-        stack.up(strays(left))
+        stack.take_over(self.cloud, left)
         self._destroy(stack)
         stack.remove()
         self._found = None

@@ -41,6 +41,11 @@ class Task:
         engine = self.stack.engine
         return notes.digest(self.plan, self.shared, f"{engine.command.version} {self.cloud.sdk.module}")
 
+    def refresh(self) -> None:
+        """The state learns what is gone. Servers that the survey sees are not asked for: some clouds tell their user-data."""
+        mine = {server.name for server in self.plan.servers}
+        self.stack.refresh(but=[(one.token, one.node) for one in self.found if one.kind == "server" and one.node in mine])
+
 
 def look(task: Task) -> tuple[Report, Answers]:
     """What would change. Nothing is."""
@@ -60,7 +65,7 @@ def settle(task: Task) -> tuple[bool, Answers]:
         return False, _answers(note)
     notes.drop(task.folder, task.stack.name)
     if missing:
-        task.stack.refresh()  # somebody deleted servers: the state has to learn it
+        task.refresh()  # somebody deleted servers: the state has to learn it
     changed, answers = _change(task, known=note is not None)
     if not task.leaving:  # else the stack is not all that the plan says; the deletion that follows leaves a note
         servers = tuple(server.name for server in task.plan.servers)
@@ -73,24 +78,30 @@ def _change(task: Task, *, known: bool) -> tuple[bool, Answers]:
     answers = Answers()
     whole = partial(program, task.cloud, task.plan, answers, shared=task.shared, still=_still(task))
     plain = whole()
-    report = Report()
+    report, taken = Report(), False
     if known or task.found:  # else there is nothing at the cloud that could be lost
         report = _seen_through(task, plain)
-        strays = strays_of(task, report)
-        if not known and task.cloud.tagless:  # a run was cut off, or was another machine's
-            strays |= _tagless(task, report, lambda ids: whole(adopt={**strays, **ids}))
-        if strays:
-            _tell(task, strays)
-            _up(task, whole(adopt=strays), report)
-            report = _seen_through(task, plain)
-        if not report.changes:
+        if strays := strays_of(task, report):
+            report, taken = _taken_over(task, plain, strays), True
+        if not known and (parts := _tagless(task, report, lambda ids: whole(adopt=ids))):  # cut off, or another machine's
+            report, taken = _taken_over(task, plain, parts), True
+        if known and not (taken or report.changes):
             _sweep(task)
-            return bool(strays), answers
+            return False, answers
+    # Without a note also where nothing is to be changed: if a run was cut off while it took things over, the state may not know
+    # yet what they depend on.
     done = _up(task, plain, report)
     if _missing(task, done.kept):  # nothing was seen of a cluster that this machine does not know, but the state has it
-        task.stack.refresh()
+        task.refresh()
         done = _up(task, plain, Report())
-    return bool(done.changes), answers
+    return taken or bool(done.changes), answers
+
+
+def _taken_over(task: Task, plain: Program, ids: Ids) -> Report:
+    """What is left to be done once the state knows them."""
+    _tell(task, ids)
+    task.stack.take_over(task.cloud, ids)
+    return _seen_through(task, plain)
 
 
 def _sweep(task: Task) -> None:
@@ -104,7 +115,7 @@ def _seen_through(task: Task, plain: Program) -> Report:
     """What `up` would do, once the state has learnt of servers that are gone; refused where it would do harm."""
     report = task.stack.preview(plain)
     if _missing(task, report.kept):
-        task.stack.refresh()
+        task.refresh()
         report = task.stack.preview(plain)
     guard(task, report)
     return report
@@ -142,8 +153,10 @@ def _tagless(task: Task, report: Report, taking: Callable[[Ids], Program]) -> di
     wanted = {
         (change.token, change.name): change.inputs
         for change in report.changes.values()
-        if change.action == "create" and change.token in task.cloud.tagless
+        if change.action == "create" and task.cloud.tagless.get(change.token)
     }
+    if not wanted:
+        return {}
     begun = {(token, name): properties for token, name, properties in task.stack.half_made()}
     ids = {}
     for key, inputs in wanted.items():
@@ -159,14 +172,21 @@ def _ident(pattern: str, properties: Mapping[str, object]) -> str:
     """The id that the engine imports it by; "" where it is not known yet."""
     try:
         ident = pattern.format_map({key: _word(value) for key, value in properties.items()})
-    except KeyError:
+    except (KeyError, IndexError):
         return ""
     return "" if UNKNOWN in ident else ident
 
 
-def _word(value: object) -> str:
-    """A property as it stands in an id: JSON knows no whole numbers."""
-    return str(int(value)) if isinstance(value, float) else str(value)
+class _Word(str):
+    """A property as it stands in an id, or a part of it: `/-1` is the last of what is between slashes."""
+
+    def __format__(self, spec: str) -> str:
+        return self.split(spec[0])[int(spec[1:])] if spec and UNKNOWN not in self else str(self)
+
+
+def _word(value: object) -> _Word:
+    """JSON knows no whole numbers."""
+    return _Word(int(value) if isinstance(value, float) else value)
 
 
 def guard(task: Task, report: Report) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import gc
 import json
 import logging
+import os
 import re
 import shutil
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,9 @@ from sloth.adapters.pulumi.command import Command
 from sloth.adapters.pulumi.events import Emit, Progress, Report, name_of
 from sloth.adapters.pulumi.faults import translate
 from sloth.adapters.pulumi.holders import Holders
+from sloth.adapters.pulumi.plugins import version
 from sloth.adapters.pulumi.supervise import Pulse
+from sloth.contracts.cloud import Cloud
 from sloth.errors import Interrupted, MachinesError, StateError
 from sloth.model.secret import Secret
 
@@ -29,6 +33,8 @@ _log = logging.getLogger(__name__)
 Program = Callable[[], Awaitable[None] | None]
 SCRATCH = "scratch"
 SCRATCH_KEY = Secret("scratch", known=False)  # nothing is kept there
+# How the engine writes a secret (pulumi/pulumi, sdk/go/common/resource/sig); this one is of nothing.
+_NOTHING = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "plaintext": "null"}
 PARALLEL = 64  # resource operations at once in one stack: most of them only wait for a server to boot
 
 
@@ -67,6 +73,9 @@ class Engine:
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",  # plugins come with a checksum, or not at all
             "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",  # the history keeps one after every update already
+            # The engine is a Go program that writes its whole state at every step: with 100 servers it would take half as much
+            # memory again as it does with this (go.dev/doc/gc-guide, GOGC).
+            "GOGC": os.environ.get("GOGC", "25"),
             **given,
         }
 
@@ -121,9 +130,32 @@ class EngineStack:
         progress.end()
         return report
 
-    def refresh(self) -> Report:
-        """Have the state learn what the cloud really has. Raises SlothError."""
-        return self._run("refresh", lambda stack, take: stack.refresh(on_event=take, **self._how()))
+    def refresh(self, but: Sequence[tuple[str, str]] = ()) -> Report:
+        """Have the state learn what the cloud really has, but for some (token, logical name). Raises SlothError."""
+        left = [f"urn:pulumi:{self.name}::{self.engine.project}::{token}::{name}" for token, name in but]
+        return self._run("refresh", lambda stack, take: stack.refresh(exclude=left, on_event=take, **self._how()))
+
+    def take_over(self, cloud: Cloud, found: Mapping[tuple[str, str], str]) -> None:
+        """Have the state learn of resources that exist: (token, logical name) -> id. What they depend on, it learns by the next
+        `up`. Raises SlothError.
+
+        Not by a program: what a program imports stands in the state for a moment as the cloud tells it, user-data in plain. Here
+        the properties to seal are given as secrets, of nothing: the engine keeps what the cloud tells and seals that
+        (pulumi/pulumi, pkg/resource/deploy/step.go, mergeSuppliedProperties).
+        """
+        about = {"version": version(cloud.sdk), "pluginDownloadUrl": cloud.sdk.server}
+        wanted = [
+            {"type": token, "name": name, "id": ident, "inputs": dict.fromkeys(cloud.sealed.get(token, ()), _NOTHING), **about}
+            for (token, name), ident in found.items()
+        ]
+        words = ["import", "--yes", "--skip-preview", "--generate-code=false", "--protect=false", "--suppress-outputs"]
+        how = [*words, "--parallel", str(self.engine.parallel), "--file"]
+        with self._file({"resources": wanted}) as path:
+            try:
+                self._cli([*how, path], "taking over")
+            except _NoStack:
+                self._create()
+                self._cli([*how, path], "taking over")
 
     def destroy(self) -> Report:
         """Delete everything in the state. Raises SlothError."""
@@ -140,6 +172,10 @@ class EngineStack:
         except _NoStack:
             return {}
         return dict(json.loads(result).get("deployment") or {})
+
+    def names(self, tokens: Collection[str]) -> list[str]:
+        """Logical names of the resources of these kinds that the state has. Raises SlothError."""
+        return [name_of(each["urn"]) for each in self.state().get("resources") or [] if each["type"] in tokens]
 
     def half_made(self) -> list[tuple[str, str, Mapping[str, Any]]]:
         """Token, logical name and properties of what an engine that was killed was just making. Raises SlothError."""
@@ -162,28 +198,35 @@ class EngineStack:
             return
 
     def _restore(self, deployment: Mapping[str, Any]) -> None:
-        """Write a deployment back. It goes through a file of this folder, sealed as it came: no secret is in it in plain."""
+        """Write a deployment back, sealed as it came: no secret is in it in plain."""
+        with self._file({"version": 3, "deployment": deployment}) as path:
+            self._cli(["stack", "import", "--file", path])
+
+    @contextmanager
+    def _file(self, content: Mapping[str, Any]) -> Iterator[str]:
+        """A file of this folder, for as long as the CLI reads it."""
         path = self.engine.work / f"{self.name}.import.json"
+        prepare(self.engine)
         path.touch(mode=0o600)
         try:
-            path.write_text(json.dumps({"version": 3, "deployment": deployment}), encoding="utf-8")
-            self._cli(["stack", "import", "--file", str(path)])
+            path.write_text(json.dumps(content), encoding="utf-8")
+            yield str(path)
         finally:
             path.unlink(missing_ok=True)
 
     def _how(self) -> dict[str, Any]:
         return {"parallel": self.engine.parallel, "color": "never", "suppress_outputs": True, "suppress_progress": True}
 
-    def _cli(self, words: list[str]) -> str:
+    def _cli(self, words: list[str], verb: str = "") -> str:
         from pulumi.automation.errors import CommandError, ConcurrentUpdateError, StackNotFoundError
 
         variables = {**self.engine.variables(), "PULUMI_HOME": str(self.engine.home)}
-        holders = Holders(self.engine.cloud, self.engine.emit)
+        holders, work = Holders(self.engine.cloud, self.engine.emit), str(self.engine.work)
         prepare(self.engine)
         try:
             while True:
                 try:
-                    return str(self.engine.command.run([*words, "--stack", self.name], str(self.engine.work), variables).stdout)
+                    return str(self.engine.command.run([*words, "--stack", self.name], work, variables, self._hear).stdout)
                 except ConcurrentUpdateError as error:
                     self._unlock(holders, str(error))
         except StackNotFoundError:
@@ -191,7 +234,10 @@ class EngineStack:
         except CommandError as error:
             if self.engine.command.signals:
                 raise self._interrupted() from None
-            raise translate(self.engine.cloud, " ".join(words[:2]), [], str(error), self.engine.faults) from None
+            raise translate(self.engine.cloud, verb or " ".join(words[:2]), [], str(error), self.engine.faults) from None
+
+    def _hear(self, line: str) -> None:
+        self.engine.pulse.beat()
 
     def _run(self, verb: str, act: Callable[[_Stack, Callable[[Any], None]], object], *, make: bool = True) -> Report:
         """One operation: a missing stack is made (or is _NoStack), and a dead run's lock goes out of the way."""
@@ -259,7 +305,7 @@ def prepare(engine: Engine) -> None:
     engine.work.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     project = engine.work / "Pulumi.yaml"
-    text = f"name: {engine.project}\nruntime: python\ndescription: machines of one sloth cluster at {engine.cloud}\n"
+    text = f"name: {engine.project}\ndescription: machines of one sloth cluster at {engine.cloud}\n"
     if not project.is_file() or project.read_text(encoding="utf-8") != text:
         project.write_text(text, encoding="utf-8")
 

@@ -12,7 +12,7 @@ from sloth.errors import MachinesError
 from sloth.model.artifact import Need
 
 VERSION = "v3.259.0"  # the newest whose Go module can be had; the SDK in requirements/ drives it (docs/decisions/0012)
-_OLDEST = (3, 206)  # from here on structured events come over gRPC (pulumi/pulumi, sdk/python automation _stack.py)
+_OLDEST = (3, 259)  # from here on what is imported can be sealed (pulumi/pulumi#23984, `inputs` in import files)
 _RELEASES = "https://github.com/pulumi/pulumi/releases/download/{version}/"
 SOURCE = Path(__file__).parent / "source"
 

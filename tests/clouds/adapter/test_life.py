@@ -64,12 +64,33 @@ def test_a_server_that_somebody_deleted_comes_again(world):
         assert sorted(world.calls()) == [("Create", "work-1"), ("Create", "work-1-network")]
 
 
-def test_all_servers_lost_and_nothing_known_here_come_again(world):
+def test_all_servers_lost_and_nothing_known_here_come_again(world, monkeypatch):
+    """Where the user says that it is so."""
     world.begin()
     world.fake.items.clear()
     notes.drop(world.folder / "work", "hcloud")
+    monkeypatch.setenv("SLOTH_ALL_IS_GONE", "1")
     world.up()
     assert world.servers() == ["control-1", "work-1", "work-2"]
+
+
+def test_a_token_of_another_project_neither_makes_machines_again_nor_forgets_them(world):
+    """Hetzner does not tell whose a token is; the other project is empty."""
+    world.begin()
+    mine, world.fake.items = world.fake.items, {}
+    for known in (True, False):
+        if not known:
+            notes.drop(world.folder / "work", "hcloud")
+        for act in (world.up, world.down, lambda: world.machines().leftovers()):
+            error = failing(act)
+            assert (error.code, error.exit) == ("cloud/nothing-there", 11)
+            assert "3 machines" in error.summary and "control-1, work-1, work-2" in error.detail
+            assert "SLOTH_ALL_IS_GONE=1" in error.hint
+    assert world.fake.items == {}
+    world.fake.items = mine
+    world.calls()
+    world.up()
+    assert world.calls() == []
 
 
 def test_only_what_was_asked_for_is_made_anew(world):

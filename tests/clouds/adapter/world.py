@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 import os
 import shutil
 import signal
@@ -124,6 +125,12 @@ class World:
         """All that runs have left behind, by path."""
         found = [path for path in self.folder.rglob("*") if path.is_file()]
         return {str(path.relative_to(self.folder)): path.read_bytes().decode(errors="replace") for path in found}
+
+    def deployment(self) -> dict[str, Any]:
+        """The first stack's state, as the file has it."""
+        file = next((self.state / ".pulumi" / "stacks").rglob("hcloud.json"))
+        found: dict[str, Any] = json.loads(file.read_text())["checkpoint"]["latest"]
+        return found
 
     def locks(self) -> list[Path]:
         """The engine's locks."""

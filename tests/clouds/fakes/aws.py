@@ -96,6 +96,11 @@ def _same_zone(fake: Fake, item: Item) -> str:
     return "" if same else "InvalidVolume.ZoneMismatch: the volume is not in the instance's zone"
 
 
+def _attachable(fake: Fake, item: Item) -> str:
+    taken = [other for other in fake.all(ATTACHED) if other["volumeId"] == item["volumeId"] and other.id != item.id]
+    return f"VolumeInUse: {item['volumeId']} is already attached to an instance" if taken else _same_zone(fake, item)
+
+
 class Fake(base.Fake):
     """Kinds, catalogues and functions of AWS."""
 
@@ -141,6 +146,7 @@ class Fake(base.Fake):
             replaces=frozenset({"vpcId"}),
         ),
         ROUTED: Rules(
+            alias=lambda item: f"{item['subnetId']}/{item['routeTableId']}",
             id=_prefixed("rtbassoc"),
             refs={"subnetId": Ref(token=SUBNET), "routeTableId": Ref(token=TABLE)},
             checks=_routed_already,
@@ -200,7 +206,8 @@ class Fake(base.Fake):
             id=_prefixed("vai"),
             refs={"instanceId": Ref(token=INSTANCE, holds=False), "volumeId": Ref(token=VOLUME)},
             replaces=frozenset({"instanceId", "volumeId", "deviceName"}),
-            checks=_same_zone,
+            checks=_attachable,
+            alias=lambda item: f"{item['deviceName']}:{item['volumeId']}:{item['instanceId']}",
         ),
         BALANCER: Rules(
             id=lambda fake, item: _arn(BALANCER, f"api-{fake.number():x}/{fake.number():016x}"),
@@ -227,13 +234,6 @@ class Fake(base.Fake):
             replaces=frozenset({"targetGroupArn", "targetId", "port"}),
         ),
     }  # fmt: skip
-
-    def read(self, token: str, ident: str) -> Item | None:
-        """Associations are imported by the ids of both sides."""
-        found = super().read(token, ident)
-        if found is None and token == ROUTED:
-            return next((item for item in self.all(ROUTED) if f"{item['subnetId']}/{item['routeTableId']}" == ident), None)
-        return found
 
     def _tagged(self, token: str, tags: Mapping[str, Any] | None) -> Iterator[Item]:
         return (item for item in self.all(token) if (tags or {}).items() <= item.get("tags", {}).items())

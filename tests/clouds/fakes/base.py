@@ -61,6 +61,7 @@ class Fake:
         self.faults = Faults()
         self.limit = self.allowed
         self.token = "valid"  # what the engine's plugin was given; "" and "expired" are refused
+        self.tells = True  # user-data to whom asks for a server: some clouds do, and others may begin to
         self.stopped = threading.Event()  # ends all waiting
         self.on_server: Callable[[Item, str], str] | None = (
             None  # (item, user-data) -> the machine's public address, "" = made up
@@ -102,6 +103,8 @@ class Fake:
             if rules.server:
                 self._refuse_server(item, rules)
             item.id = rules.id(self, item) if rules.id else str(next(self._numbers))
+            if (token, item.id) in self.items and not rules.again:
+                raise self.refuse("conflict", what=f"{token.rpartition(':')[2]} {item.id}")
             self.items[token, item.id] = item
             item.outputs = {"id": item.id, **inputs, **(rules.outputs(self, item) if rules.outputs else {})}
             ordinal = next(self._creates)
@@ -118,7 +121,9 @@ class Fake:
         """What is there of that id."""
         self._admit("Read")
         with self.lock:
-            return self.items.get((token, ident))
+            alias = self.rules[token].alias
+            found = self.items.get((token, ident))
+            return found or next((item for item in self.all(token) if alias and alias(item) == ident), None)
 
     def replaces(self, token: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         """Properties that differ, and those of them for which the resource has to be made anew."""

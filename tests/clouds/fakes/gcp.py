@@ -116,6 +116,10 @@ def _families(fake: Fake, item: Item) -> str:
     return _named(fake, item)
 
 
+def _short(item: Item) -> str:
+    return f"{item.inputs['region']}/{item.inputs['name']}"
+
+
 def _made(*replaces: str, **more: Any) -> Rules:
     """What all kinds have in common."""
     common: dict[str, Any] = {"id": _id, "outputs": _linked(), "checks": _named, "known": {}}
@@ -157,6 +161,7 @@ class Fake(base.Fake):
         NAT: _made(
             "region", "router", refs={"router": Ref(token=ROUTER, by="name", holds=False)}, outputs=None, checks=None,
             id=lambda fake, item: f"{PROJECT}/{item.inputs['region']}/{item.inputs['router']}/{item.inputs['name']}",
+            alias=lambda item: item.id.removeprefix(f"{PROJECT}/"),
         ),
         ADDRESS: _made(
             "region", "addressType", "subnetwork",
@@ -182,10 +187,10 @@ class Fake(base.Fake):
         ),
         # A machine that goes leaves its groups by itself.
         GROUP: _made("zone", "network", refs={"network": Ref(token=NETWORK), "instances[]": Ref(token=INSTANCE, holds=False)}),
-        HEALTH: _made("region"),
+        HEALTH: _made("region", alias=_short),
         BACKEND: _made(
             "region", "loadBalancingScheme",
-            refs={"backends[].group": Ref(token=GROUP, by="selfLink"), "healthChecks": Ref(token=HEALTH)},
+            refs={"backends[].group": Ref(token=GROUP, by="selfLink"), "healthChecks": Ref(token=HEALTH)}, alias=_short,
         ),
         RULE: _made(
             "region", "ipAddress", "ports", "ipProtocol", "loadBalancingScheme",

@@ -142,6 +142,7 @@ class Fake(base.Fake):
             replaces=frozenset({"serverId", "subnetId", "networkId", "ip"}),
             id=lambda fake, item: f"{item.inputs['serverId']}-{_network_of(fake, item.inputs['subnetId']).id}",
             outputs=_place,
+            again=True,
         ),
         ROUTE: Rules(
             refs={"networkId": Ref(token=NETWORK, holds=False)},
@@ -177,6 +178,7 @@ class Fake(base.Fake):
             refs={"loadBalancerId": Ref(token=BALANCER, holds=False), "serverId": Ref(token=SERVER, holds=False)},
             replaces=frozenset({"loadBalancerId", "serverId", "type"}),
             id=lambda fake, item: f"lb-server-{item.inputs['serverId']}-{item.inputs['loadBalancerId']}",
+            alias=lambda item: f"{item.inputs['loadBalancerId']}__server__{item.inputs['serverId']}",
         ),
     }
 

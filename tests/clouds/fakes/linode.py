@@ -321,6 +321,13 @@ class Fake(base.Fake):
         "linode:index/getNodebalancers:getNodebalancers": lambda fake, args: {
             "nodebalancers": fake._stored(BALANCER, args, "region", "ipv4")
         },
+        "linode:index/getNodebalancerConfigs:getNodebalancerConfigs": lambda fake, args: {
+            "nodebalancerConfigs": [
+                {"id": int(item.id), "nodebalancerId": args["nodebalancerId"], "port": item["port"], "protocol": item["protocol"]}
+                for item in fake.all(PORT)
+                if item["nodebalancerId"] == args["nodebalancerId"]
+            ]
+        },
         "linode:index/getRegions:getRegions": lambda fake, args: {
             "regions": [{"id": name, "status": "ok", "capabilities": [*able]} for name, able in REGIONS.items()]
         },

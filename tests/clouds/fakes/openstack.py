@@ -110,6 +110,16 @@ def _floating_fits(fake: Fake, item: Item) -> str:
     return _tags_fit(fake, item)
 
 
+def _once(*names: str) -> Any:
+    """No two of a kind may have all of these in common."""
+
+    def fits(fake: Fake, item: Item) -> str:
+        same = [other for other in fake.all(item.token) if all(other[name] == item[name] for name in names)]
+        return "409 Conflict: it already exists" if any(other.id != item.id for other in same) else _tags_fit(fake, item)
+
+    return fits
+
+
 def _listener_fits(fake: Fake, item: Item) -> str:
     wrong = [cidr for cidr in item.inputs.get("allowedCidrs", ()) if ip_network(cidr).version != 4]
     return f"400 Allowed CIDR {wrong[0]} is not of the address version of the VIP" if wrong else _tags_fit(fake, item)
@@ -217,9 +227,12 @@ class Fake(base.Fake):
         POOL: _rules(
             refs={"listenerId": Ref(token=LISTENER)}, replaces=frozenset({"listenerId", "protocol"}), checks=_tags_fit
         ),
-        MONITOR: _rules(refs={"poolId": Ref(token=POOL, holds=False)}, replaces=frozenset({"poolId", "type"})),
+        MONITOR: _rules(
+            refs={"poolId": Ref(token=POOL, holds=False)}, replaces=frozenset({"poolId", "type"}), checks=_once("poolId"),
+        ),
         MEMBER: _rules(
-            refs={"poolId": Ref(token=POOL, holds=False), "subnetId": Ref(token=SUBNET)}, checks=_tags_fit,
+            refs={"poolId": Ref(token=POOL, holds=False), "subnetId": Ref(token=SUBNET)},
+            checks=_once("poolId", "address", "protocolPort"), alias=lambda item: f"{item['poolId']}/{item.id}",
             replaces=frozenset({"poolId", "address", "protocolPort", "subnetId"}),
         ),
     }  # fmt: skip
@@ -286,6 +299,12 @@ class Fake(base.Fake):
         pools = [{"id": item.id} for item in self.all(POOL) if {"id": item["listenerId"]} in listeners]
         return {**found, "listeners": listeners, "pools": pools}
 
+    def _pool(self, args: Mapping[str, Any]) -> dict[str, Any]:
+        pool = _one([item for item in self.all(POOL) if item.id == args["poolId"]], "404 no pool found")
+        watch = next((item.id for item in self.all(MONITOR) if item["poolId"] == pool.id), "")
+        members = [{"id": item.id, "name": item["name"]} for item in self.all(MEMBER) if item["poolId"] == pool.id]
+        return {"id": pool.id, "name": pool["name"], "healthmonitorId": watch, "members": members}
+
     def _image(self, args: Mapping[str, Any]) -> dict[str, Any]:
         fits = [
             (name, ident)
@@ -316,6 +335,7 @@ class Fake(base.Fake):
     functions = {
         "openstack:dns/getDnsZone:getDnsZone": _zone,
         "openstack:networking/getPortIds:getPortIds": _ports,
+        "openstack:loadbalancer/getPoolV2:getPoolV2": _pool,
         "openstack:networking/getPort:getPort": _port_of,
         "openstack:networking/getNetwork:getNetwork": _network,
         "openstack:networking/getSubnet:getSubnet": lambda fake, args: fake._found(SUBNET, args),

@@ -49,6 +49,8 @@ class Rules:
     unique: str = ""  # property that no two may share
     outputs: Callable[[Any, Item], Mapping[str, Any]] | None = None  # (fake, item) -> what the cloud computes
     id: Callable[[Any, Item], str] | None = None  # else a number
+    alias: Callable[[Item], str] | None = None  # another id by which it can be imported
+    again: bool = False  # to make the same twice is no error
     server: bool = False  # a machine: counts for the quota, and is told to `on_server`
     location: str | Callable[[Any, Item], str] = ""  # path of where a server is, or what finds it
     size: str = ""  # path of its machine type

@@ -19,7 +19,7 @@ from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderServicer, add
 from tests.clouds import sdk
 from tests.clouds.fakes.base import Call, Fake
 from tests.clouds.fakes.rules import Refused
-from tests.clouds.fakes.wire import masked, plain, struct
+from tests.clouds.fakes.wire import masked, plain, struct, without
 
 THREADS = 64
 
@@ -78,16 +78,13 @@ class Servicer(ResourceProviderServicer):
             return pb.CreateResponse(id="", properties=request.properties)
         token, name, inputs = _token(request), _name(request), plain(request.properties)
         item = self._do("Create", request, context, lambda: self._fake.create(token, name, inputs), request.properties)
-        return pb.CreateResponse(id=item.id, properties=struct(item.outputs, request.properties))
+        return pb.CreateResponse(id=item.id, properties=self._told(item, item.outputs))
 
     def Read(self, request: Any, context: Any) -> Any:
         item = self._do("Read", request, context, lambda: self._fake.read(_token(request), request.id))
         if item is None:
             return pb.ReadResponse()
-        like = request.inputs if request.HasField("inputs") else None
-        return pb.ReadResponse(
-            id=item.id, properties=self._told(item, item.outputs, like), inputs=self._told(item, item.inputs, like)
-        )
+        return pb.ReadResponse(id=item.id, properties=self._told(item, item.outputs), inputs=self._told(item, item.inputs))
 
     def Update(self, request: Any, context: Any) -> Any:
         if request.preview:
@@ -95,7 +92,7 @@ class Servicer(ResourceProviderServicer):
         item = self._do(
             "Update", request, context, lambda: self._fake.update(_token(request), request.id, plain(request.news)), request.news
         )
-        return pb.UpdateResponse(properties=self._told(item, item.outputs, request.news))
+        return pb.UpdateResponse(properties=self._told(item, item.outputs))
 
     def Delete(self, request: Any, context: Any) -> Any:
         self._do("Delete", request, context, lambda: self._fake.delete(_token(request), request.id))
@@ -105,12 +102,9 @@ class Servicer(ResourceProviderServicer):
         answer = self._do("Invoke", request, context, lambda: self._fake.ask(request.tok, plain(request.args)), request.args)
         return pb.InvokeResponse(**{"return": struct(answer)})
 
-    def _told(self, item: Any, values: Any, like: Any) -> Any:
-        """What the cloud tells of it: no user-data to whom does not have it, such as who takes a server over."""
-        hidden = self._fake.rules[item.token].user_data
-        if like is not None and hidden in like.fields:
-            hidden = ""
-        return struct({key: value for key, value in values.items() if key != hidden}, like)
+    def _told(self, item: Any, values: Any) -> Any:
+        """What the cloud tells of it, all in plain, as of a plugin that forgets what was given to it as a secret."""
+        return struct(values if self._fake.tells else without(values, self._fake.rules[item.token].user_data))
 
     def _do(self, method: str, request: Any, context: Any, work: Callable[[], Any], inputs: Any = None) -> Any:
         """Do it, write it down, and give a refusal to the engine as an error."""

@@ -22,11 +22,22 @@ def masked(message: Any) -> dict[str, Any]:
     return {key: _masked(value) for key, value in json_format.MessageToDict(message).items()}
 
 
-def struct(values: Mapping[str, Any], like: Any = None) -> struct_pb2.Struct:
-    """Plain values as a Struct; what is secret in `like` stays secret, with the value that it has there."""
-    secrets = json_format.MessageToDict(like) if like is not None else {}
-    kept = {key: value for key, value in secrets.items() if isinstance(value, dict) and value.get(SIGNATURE) == SECRET}
-    return json_format.ParseDict({**_without_none(values), **kept}, struct_pb2.Struct())
+def struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
+    """Plain values as a Struct."""
+    return json_format.ParseDict(_without_none(values), struct_pb2.Struct())
+
+
+def without(values: Any, path: str) -> Any:
+    """A copy that has nothing at the path."""
+    head, _, rest = path.partition(".")
+    name = head.removesuffix("[]")
+    if not path or not isinstance(values, Mapping) or name not in values:
+        return values
+    kept = {key: value for key, value in values.items() if key != name}
+    if not rest:
+        return kept
+    inner = values[name]
+    return {**kept, name: [without(each, rest) for each in inner] if head.endswith("[]") else without(inner, rest)}
 
 
 def at(values: Any, path: str) -> Iterator[Any]:

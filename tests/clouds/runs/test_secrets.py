@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import threading
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.clouds.leaks import forms
 from tests.unit.adapters.aws_server import BUCKET, serving
 
 TOKENS = {
@@ -96,15 +96,6 @@ def pieces(text):
     """What a secret is recognized by, also inside JSON: its lines and strings, but for public keys and what is too short."""
     found = re.split(r'[\n\\"]', text)
     return [piece for piece in found if len(piece) >= 20 and "ssh-ed25519" not in piece and "PRIVATE KEY" not in piece]
-
-
-def forms(piece):
-    """As it is, and in base64, wherever it begins in the text that was encoded."""
-    found = [piece.encode()]
-    for shift in range(3):
-        whole = base64.b64encode(b"\0" * shift + piece.encode())
-        found.append(whole[4 if shift else 0 : -4])  # what neighbours decide is cut off
-    return found
 
 
 def leaks(secrets, places):

@@ -14,6 +14,7 @@ class ToyCloud(Cloud):
     sdk = Sdk(module="pulumi_toy", plugin="toy", extra="toy")
     abilities = Abilities(volumes=True)
     example = {"size": "small", "location": "north"}
+    sealed = {"toy:index/server:Server": ("userData",)}
 
     def own_fields(self) -> Any:
         return {}

@@ -59,6 +59,7 @@ class Stack:
         )
         self.locks = {}  # stack -> whose dead lock lies there
         self.state = set()
+        self.loose = set()  # taken over, and the state does not know yet what they depend on
         self.pending = set()  # created at the cloud, unknown to the state
         self.odd = {}  # logical name -> "update" or "replace": what the next preview finds to differ
         self.calls = []
@@ -85,8 +86,16 @@ class Stack:
         self.totals.append(total)
         return self._call("up", lambda: self._up(program))
 
-    def refresh(self):
-        return self._call("refresh", self._refresh)
+    def refresh(self, *, but=()):
+        kept = {name for token, name in but}
+        assert all(token == SERVER for token, _ in but) and kept <= set(self.world.ids)
+        return self._call("refresh", lambda: self._refresh(kept))
+
+    def names(self, tokens):
+        return [name for name in self.state if SERVER in tokens and name != "network"]
+
+    def take_over(self, cloud, ids):
+        return self._call("take over", lambda: self._take(ids))
 
     def forget_pending(self):
         return self._call("forget", self._forget)
@@ -109,18 +118,18 @@ class Stack:
         for change in report.changes.values():
             self._change(change, program)
             self.odd.pop(change.name, None)
+        self.loose.clear()
         if program.shared is None:
             program.answers.shared["network"] = self.world.ids.get("network", "gone")
         return report
 
     def _change(self, change, program):
         name = change.name
-        if (change.token, name) in program.adopt:
-            assert change.action == "create" and self.world.ids[name] == program.adopt[change.token, name]
-        elif change.action == "delete":
+        assert not program.adopt, "user-data would stand in the state in plain"
+        if change.action == "delete":
             self.world.ids.pop(name, None)
         assert change.action != "replace", "a replacement was let through"
-        if change.action == "create" and (change.token, name) not in program.adopt:
+        if change.action == "create":
             if name in self.world.ids:
                 raise MachinesError("cloud/conflict", f"{name} exists already", hint="sloth up")
             self.world.births.append(name)
@@ -130,8 +139,14 @@ class Stack:
                 raise Cut
         (self.state.discard if change.action == "delete" else self.state.add)(name)
 
-    def _refresh(self):
-        self.state &= set(self.world.ids)
+    def _refresh(self, kept):
+        self.state = {name for name in self.state if name in self.world.ids or name in kept}
+
+    def _take(self, ids):
+        for (_, name), ident in ids.items():
+            assert self.world.ids[name] == ident and name not in self.state
+        self.state |= {name for _, name in ids}
+        self.loose |= {name for _, name in ids}
 
     def _forget(self):
         count = len(self.pending)
@@ -178,10 +193,10 @@ class Destroyable(Stack):
         self._stacks.order.append((word, self.name))
         return super()._call(word, work)
 
-    def up(self, program, *, total=0):
-        if isinstance(program, dict):  # strays: (token, name) -> id
-            return self._call("adopt", lambda: self.state.update(program.values()))
-        return super().up(program, total=total)
+    def take_over(self, cloud, ids):
+        if self.name != "toy-strays":
+            return super().take_over(cloud, ids)
+        return self._call("adopt", lambda: self.state.update(ids.values()))
 
     def destroy(self):
         self._call("destroy", self._destroy)

@@ -162,7 +162,7 @@ def test_every_clouds_plugin_has_a_version_and_a_checksum(name):
 
 
 @pytest.mark.parametrize(("says", "good"), [
-    ("v3.206.0", True), ("v3.300.1", True), ("3.259.0-dev", True), ("v3.205.9", False), ("v4.0.0", False), ("v2.300.0", False),
+    ("v3.259.0", True), ("v3.300.1", True), ("3.259.0-dev", True), ("v3.258.9", False), ("v4.0.0", False), ("v2.300.0", False),
     ("", False), ("command not found", False),
 ])  # fmt: skip
 def test_an_engine_in_path_must_be_new_enough(says, good, tmp_path):

@@ -84,7 +84,6 @@ def run(tmp_path, monkeypatch):
     run = Run(tmp_path)
     monkeypatch.setattr(machines, "ask", lambda engine, question: question())
     monkeypatch.setattr(machines, "EngineStack", run.stacks)
-    monkeypatch.setattr(machines, "strays", dict)
     monkeypatch.setattr(settle, "program", Declared)
     monkeypatch.setattr(machines, "_PAUSE", 0.0)
     monkeypatch.setattr(run.stop, "wait", lambda seconds: None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sloth.adapters.pulumi import notes
@@ -65,18 +67,20 @@ def test_one_more_is_looked_at_first(stack, world):
     assert world.births == ["network", "work-1", "work-2"]
 
 
-def test_without_a_note_it_is_looked_at_and_nothing_is_done(stack):
+def test_without_a_note_it_is_looked_at_and_nothing_is_done(stack, world):
     settle(task(stack, "work-1"))
     notes.drop(stack.engine.work, "toy")
     assert settle(task(stack, "work-1"))[0] is False
-    assert stack.calls == ["preview"]
+    assert stack.calls == ["preview", "up"]  # which changes nothing: it may be that the state lacks dependencies
+    assert world.births == ["network", "work-1"]
     settle(task(stack, "work-1"))
     assert stack.calls == []
 
 
 def test_a_dead_runs_lock_goes_also_where_nothing_is_to_be_done(stack):
     settle(task(stack, "work-1"))
-    notes.drop(stack.engine.work, "toy")  # as a run does before it changes anything, and then it was killed
+    note = notes.read(stack.engine.work, "toy")
+    notes.write(stack.engine.work, "toy", replace(note, digest="of another version"))
     stack.locks["toy"] = "ann@desk, process 7"
     assert settle(task(stack, "work-1"))[0] is False
     assert stack.locks == {}
@@ -96,6 +100,7 @@ def test_strays_are_taken_over_and_told(stack, world):
     changed, _ = settle(task(stack, "work-1", "work-2"))
     assert changed
     assert world.births == ["network", "work-1"]
+    assert stack.calls == ["preview", "take over", "preview", "up"]
     assert stack.state == {"network", "work-1", "work-2"}
     assert "taking over" in stack.said[0].title and "work-2" in stack.said[0].title
 
@@ -210,7 +215,7 @@ def test_operations_that_were_cut_off_are_settled_and_told(stack, world):
     assert "work-2" not in world.births
 
 
-MOMENTS = [(number, carried_out) for number in range(6) for carried_out in (False, True)]
+MOMENTS = [(number, carried_out) for number in range(8) for carried_out in (False, True)]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -230,6 +235,7 @@ def test_cut_off_between_any_two_calls_the_next_run_converges(stack, world, mome
     stack.cut_at, stack.half = (-1, False), False
     settle(task(stack, *wanted))
     assert stack.state == set(world.ids) == {"network", *wanted}
+    assert stack.loose == set()
     assert sorted(world.births) == ["network", "work-1", "work-2", "work-2", "work-3"]
     settle(task(stack, *wanted))
     assert stack.calls == []
@@ -255,3 +261,11 @@ def test_an_id_is_made_of_properties_that_are_known():
     assert module._ident("{networkId}-{ipRange}", {"networkId": 7.0, "ipRange": "10.1.0.0/16"}) == "7-10.1.0.0/16"
     assert module._ident("{networkId}-{ipRange}", {"networkId": UNKNOWN, "ipRange": "10.1.0.0/16"}) == ""
     assert module._ident("{networkId}", {}) == ""
+
+
+def test_an_id_can_be_made_of_parts_of_properties():
+    disk = {"machine": "vm", "disk": "/group/disks/data", "subnet": "7-10.1.0.0/16"}
+    assert module._ident("{machine}/dataDisks/{disk:/-1}", disk) == "vm/dataDisks/data"
+    assert module._ident("1-{subnet:-0}", disk) == "1-7"
+    assert module._ident("{machine:/3}", disk) == ""
+    assert module._ident("{disk:/-1}", {"disk": UNKNOWN}) == ""
