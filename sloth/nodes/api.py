@@ -26,8 +26,32 @@ def wait_api(kubectl: str, timeout: float = 60.0) -> Wait:
     )
 
 
-def wait_ready(name: str, kubectl: str, timeout: float = 300.0, *, boot: str = "") -> Wait:
-    """Until Kubernetes calls the node Ready; `timeout` in seconds. With a boot id: in that boot, not in an earlier one."""
+def wait_led(kubectl: str, timeout: float = 60.0) -> Wait:
+    """Until controllers and scheduler are at work: their leaders renewed their leases while this looked on; `timeout` in seconds.
+
+    Without them no Service learns that a pod goes, and no pod comes in its place. A leader that dies keeps its lease for 15 s, so
+    its age tells nothing; a living one renews it every 2 s (kube-controller-manager reference, `--leader-elect-*`). A component
+    without a lease does not elect one.
+    """
+    read = f"{kubectl} get lease -n kube-system kube-controller-manager kube-scheduler --ignore-not-found -o jsonpath="
+    versions = read + "'{.items[*].metadata.resourceVersion}'"
+    looks = "for _ in 1 2 3 4 5 6 7 8"
+    moved = '{ [ -z "$was" ] || { [ "${was%% *}" != "${is%% *}" ] && [ "${was##* }" != "${is##* }" ]; }; }'
+    show = read + "'{range .items[*]}{.metadata.name} held by {.spec.holderIdentity}, renewed {.spec.renewTime}{\"\\n\"}{end}'"
+    return Wait(
+        title="wait until controllers and scheduler are at work",
+        until=f"(was=$({versions}) && {looks}; do sleep 0.5; is=$({versions}) && {moved} && exit 0; done; exit 1)",
+        timeout=timeout,
+        diagnose=f"{show} 2>&1",
+        hint="sloth health",
+    )
+
+
+def wait_ready(name: str, kubectl: str, timeout: float = 300.0, *, unit: str, boot: str = "") -> Wait:
+    """Until Kubernetes calls the node Ready; `timeout` in seconds. With a boot id: in that boot, not in an earlier one.
+
+    `unit`: the systemd unit there that runs the kubelet.
+    """
     path = "'{.status.conditions[?(@.type==\"Ready\")].status} {.status.nodeInfo.bootID}'"
     wanted = f"'True {boot}'" if boot else "'True '*"
     return Wait(
@@ -35,7 +59,7 @@ def wait_ready(name: str, kubectl: str, timeout: float = 300.0, *, boot: str = "
         until=f'case "$({kubectl} get node {name} -o jsonpath={path} 2>/dev/null)" in {wanted}) ;; *) false ;; esac',
         timeout=timeout,
         diagnose=f"{kubectl} describe node {name} 2>&1 | tail -n 30",
-        hint=f"sloth ssh {name} -- journalctl -u kubelet -n 50",
+        hint=f"sloth ssh {name} -- journalctl -u {unit} -n 50",
     )
 
 

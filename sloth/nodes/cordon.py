@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import cast
 
-from sloth.model.step import Do
+from sloth.model.step import Ask, Do, Result, Script
 
 HELD = "sloth.dev/cordoned"  # annotation: sloth has cordoned the node for a while; the value says for what
+HELD_PATH = HELD.replace(".", "\\.")  # its key, as kubectl's JSONPath wants it
 
 
 def cordon(name: str, kubectl: str) -> Do:
@@ -41,15 +44,51 @@ def hold(name: str, kubectl: str, why: str) -> Do:
 
 def release(name: str, kubectl: str) -> Do:
     """The end of `hold`: a node without its note stays as it is, somebody else has cordoned it."""
-    note = HELD.replace(".", "\\.")
     # Looked at once more right before: a question that failed must not end in an uncordoned node.
-    ask = f"held=$({kubectl} get node {name} -o jsonpath='{{.metadata.annotations.{note}}}')"
+    ask = f"held=$({kubectl} get node {name} -o jsonpath='{{.metadata.annotations.{HELD_PATH}}}')"
     return Do(
         title=f"uncordon {name}",
         unless=f'{ask} && [ -z "$held" ]',
         run=f'{ask} && {{ [ -z "$held" ] || {_patch(name, kubectl, held=None, unschedulable=None)}; }}',
         hint=f"sloth nodes uncordon {name}",
     )
+
+
+def hold_all(names: Sequence[str], kubectl: str, why: str) -> Script[None]:
+    """`hold` for many: two requests, whatever their number. A node that somebody else has cordoned gets no note."""
+    seen = yield from _look(names, kubectl)
+    mine = [name for name in names if seen[name] != "somebody"]
+    if any(seen[name] != why for name in mine):
+        listed = " ".join(mine)
+        note = f"{kubectl} annotate nodes {listed} --overwrite {HELD}={why} >/dev/null"
+        yield Do(title=f"cordon {few(mine)}", run=f"{note} && {kubectl} cordon {listed} >/dev/null", hint="sloth status")
+
+
+def release_all(names: Sequence[str], kubectl: str) -> Script[None]:
+    """`release` for many."""
+    seen = yield from _look(names, kubectl)
+    mine = [name for name in names if seen[name] not in ("", "somebody")]
+    if mine:
+        listed = " ".join(mine)
+        forget = f"{kubectl} annotate nodes {listed} {HELD}- >/dev/null"
+        yield Do(title=f"uncordon {few(mine)}", run=f"{kubectl} uncordon {listed} >/dev/null && {forget}", hint="sloth status")
+
+
+def few(names: Sequence[str]) -> str:
+    """Names for a title: all of up to three, else the first and how many more."""
+    return ", ".join(names) if len(names) < 4 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _look(names: Sequence[str], kubectl: str) -> Script[dict[str, str]]:
+    """Node -> for what sloth holds it, `somebody` if it is cordoned without a note, or ""."""
+    columns = f"NAME:.metadata.name,CORDONED:.spec.unschedulable,BY:.metadata.annotations.{HELD_PATH}"
+    what = f"get nodes {' '.join(names)} --no-headers -o custom-columns='{columns}'"
+    answer = cast(Result, (yield Ask(title=f"look who cordoned {few(names)}", run=f"{kubectl} {what}")))
+    found = dict.fromkeys(names, "")
+    for line in answer.out.splitlines():
+        name, cordoned, why, *_ = [*line.split(), "<none>", "<none>"]
+        found[name] = why if why != "<none>" else "somebody" if cordoned == "true" else ""
+    return found
 
 
 def _unschedulable(name: str, kubectl: str) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from shlex import quote
 from typing import cast
 
 from sloth.errors import KubernetesError, StepError, UsageError
 from sloth.model.cluster import Cluster
 from sloth.model.step import Do, Result, Script
-from sloth.nodes.api import PATIENT, alive, ask_alive, wait_api
+from sloth.nodes.api import PATIENT, alive, ask_alive, wait_api, wait_led
 from sloth.nodes.budgets import Budget, Pod, ask_budgets, ask_pods, blocking, described, read_budgets, read_pods
-from sloth.nodes.cordon import cordon
+from sloth.nodes.cordon import cordon, few
 
 SECONDS = 300.0  # that a drain may take where the spec does not know the node's pool any more
-_AT_ONCE = 50  # pods in one command
+_PODS = 50  # in one command
+_NODES = 16  # drained side by side
+_FAILED = "sloth-drain-failed"  # begins the line that names a node, after the last lines of what kubectl said of it
 
 
 def drain(name: str, kubectl: str, *, lives: bool = True, seconds: float = SECONDS, force: Collection[str] = ()) -> Script[None]:
@@ -25,18 +28,47 @@ def drain(name: str, kubectl: str, *, lives: bool = True, seconds: float = SECON
     """
     if force:
         yield from _override(name, kubectl, force)
-    dead = "" if lives else " --skip-wait-for-delete-timeout=1 --grace-period=0 --force"
-    flags = f"{PATIENT} --ignore-daemonsets --delete-emptydir-data --timeout={seconds:.0f}s{dead}"
+    yield from _evict({name: seconds}, kubectl, lives=lives)
+
+
+def drain_all(seconds: Mapping[str, float], kubectl: str, *, then: str = "") -> Script[None]:
+    """Drain living nodes side by side; `seconds`: node -> how long it may take. One command, whatever their number.
+
+    `then` = what to type when the cause is gone. Raises KubernetesError as `drain` does, for the first that did not end.
+    """
+    yield from _evict(seconds, kubectl, then=then)
+
+
+def _evict(seconds: Mapping[str, float], kubectl: str, *, lives: bool = True, then: str = "") -> Script[None]:
     try:
-        yield Do(
-            title=f"drain {name}",
-            run=f"{kubectl} drain {name} {flags}",
-            timeout=seconds + 30.0,
-            hint=f"kubectl get pods -A --field-selector spec.nodeName={name}",
-        )
+        yield [wait_led(kubectl), _step(seconds, kubectl, lives=lives)]
     except StepError as error:
-        pods, budgets = yield from _look(name, kubectl)
-        raise undrained(name, pods, budgets, error) from error
+        failed = [name for line in error.detail.splitlines() for mark, _, name in [line.partition(" ")] if mark == _FAILED]
+        failed = failed or list(seconds)[:1]
+        pods, budgets = yield from _look(failed[0], kubectl)
+        raise undrained(failed, pods, budgets, error, then=then) from error
+
+
+def _step(seconds: Mapping[str, float], kubectl: str, *, lives: bool) -> Do:
+    dead = "" if lives else " --skip-wait-for-delete-timeout=1 --grace-period=0 --force"
+    names = list(seconds)
+
+    def command(name: str, limit: str) -> str:
+        return f"{kubectl} drain {name} {PATIENT} --ignore-daemonsets --delete-emptydir-data --timeout={limit}s{dead}"
+
+    run = command(names[0], f"{seconds[names[0]]:.0f}")
+    if len(names) > 1:
+        pairs = " ".join(f"{name} {limit:.0f}" for name, limit in seconds.items())
+        failed = f'printf "%s\\n" "$out" | tail -n 8 >&2; echo "{_FAILED} $1" >&2; exit 1'
+        one = command('"$1"', "$2")
+        each = f"out=$({one} 2>&1) || {{ {failed}; }}"
+        run = f"printf '%s\\n' {pairs} | xargs -P {_NODES} -n 2 sh -c {quote(each)} drain"
+    return Do(
+        title=f"drain {few(names)}",
+        run=run,
+        timeout=max(seconds.values()) * (1 + (len(names) - 1) // _NODES) + 30.0,
+        hint=f"kubectl get pods -A --field-selector spec.nodeName={names[0]}",
+    )
 
 
 def limit(name: str, cluster: Cluster) -> float:
@@ -87,8 +119,8 @@ def _override(name: str, kubectl: str, force: Collection[str]) -> Script[None]:
         )
     held = [(budget, mine) for budget, mine in blocking(pods, budgets) if budget.full_name in force]
     for budget, mine in held:
-        for first in range(0, len(mine), _AT_ONCE):
-            names = " ".join(pod.name for pod in mine[first : first + _AT_ONCE])
+        for first in range(0, len(mine), _PODS):
+            names = " ".join(pod.name for pod in mine[first : first + _PODS])
             yield Do(
                 title=f"delete pods on {name} against budget {budget.full_name}",
                 run=f"{kubectl} -n {budget.namespace} delete pods {names} --ignore-not-found --wait=false >/dev/null",
@@ -96,8 +128,16 @@ def _override(name: str, kubectl: str, force: Collection[str]) -> Script[None]:
             )
 
 
-def undrained(name: str, pods: Sequence[Pod], budgets: Sequence[Budget], error: StepError) -> KubernetesError:
-    """The failure of a drain: by the budgets that hold it up, by pods that nothing would make anew, or by what kubectl said."""
+def undrained(
+    names: Sequence[str], pods: Sequence[Pod], budgets: Sequence[Budget], error: StepError, *, then: str = ""
+) -> KubernetesError:
+    """The failure of a drain: by the budgets that hold it up, by pods that nothing would make anew, or by what kubectl said.
+
+    `pods` are those of the first node; `then` = what to type when the cause is gone.
+    """
+    name, others = names[0], [f"not drained either: {', '.join(names[1:])}"] if names[1:] else []
+    stay = "; it stays cordoned" if not others else f" (nor {few(names[1:])}); they stay cordoned"
+    after = f"; then {then}" if then else ""
     held = blocking(pods, budgets)
     if held:
         first, mine = held[0]
@@ -106,24 +146,24 @@ def undrained(name: str, pods: Sequence[Pod], budgets: Sequence[Budget], error: 
         forced = " ".join(f"--force-budget {budget.full_name}" for budget, _ in held)
         return KubernetesError(
             "node/drain-blocked",
-            f"{name} cannot be drained: disruption budget {first.full_name} lets no pod of {owners} go{more}; it stays cordoned",
-            detail="\n".join([*(described(budget, pods) for budget, pods in held), error.detail]),
+            f"{name} cannot be drained: disruption budget {first.full_name} lets no pod of {owners} go{more}{stay}",
+            detail="\n".join([*(described(budget, pods) for budget, pods in held), *others, error.detail]),
             where=name,
-            hint=f"run more replicas elsewhere, or give the budget up for this once: sloth nodes drain {name} {forced}",
+            hint=f"run more replicas elsewhere, or give the budget up for this once: sloth nodes drain {name} {forced}{after}",
         )
     alone = [pod for pod in pods if not pod.owner and not pod.ended]
     if alone:
         return KubernetesError(
             "node/drain-unmanaged",
-            f"{name} cannot be drained: nothing would make {alone[0].full_name} anew; it stays cordoned",
-            detail="\n".join([*(f"{pod.full_name} has no controller" for pod in alone), error.detail]),
+            f"{name} cannot be drained: nothing would make {alone[0].full_name} anew{stay}",
+            detail="\n".join([*(f"{pod.full_name} has no controller" for pod in alone), *others, error.detail]),
             where=name,
-            hint=f"if it may go: kubectl -n {alone[0].namespace} delete pod {alone[0].name}",
+            hint=f"if it may go: kubectl -n {alone[0].namespace} delete pod {alone[0].name}{after}",
         )
     return KubernetesError(
         "node/drain-failed",
-        f"{name} cannot be drained; it stays cordoned",
-        detail=error.detail,
+        f"{name} cannot be drained{stay}",
+        detail="\n".join([*others, error.detail]),
         where=name,
-        hint=f"kubectl get pods -A --field-selector spec.nodeName={name}",
+        hint=f"kubectl get pods -A --field-selector spec.nodeName={name}{after}",
     )

@@ -114,6 +114,7 @@ HANDLERS = [
     (rf"{_K} patch node (?P<name>\S+) --type merge -p '(?P<body>[^']*)' >/dev/null", _patch),
     (rf"{_K} get node (?P<name>\S+) --ignore-not-found -o .*", _seen),
     (r"curl -sk -m 3 -o /dev/null https://\S+:10250/healthz", lambda *_: None),
+    (rf"\(was=\$\({_K} get lease .*", lambda *_: None),
     (rf"{_K} drain (?P<name>\S+) .*", _drain),
     (rf"{_K} get pods -A --field-selector spec\.nodeName=(?P<name>\S+) .*", _pods),
     (rf"{_K} get poddisruptionbudgets .*", _budgets),

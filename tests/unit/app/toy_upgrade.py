@@ -105,6 +105,7 @@ def _cordons(host, match):
 
 
 def _cordon(host, match):
+    assert match["why"] == "upgrade"
     for name in match["names"].split():
         _change(host.others()[name], cordoned=True, by="upgrade")
 
@@ -115,7 +116,7 @@ def _uncordon(host, match):
 
 
 def _drain(host, match):
-    for name in match["names"].split():
+    for name in filter(lambda word: not word.isdigit(), match["names"].split()):
         other = host.others()[name]
         if not other.facts.get("cordoned"):
             return 9
@@ -148,9 +149,13 @@ HANDLERS = [
     (r"echo '= nodes'\n.*", _look),
     (rf"{KUBE} get --raw /readyz >/dev/null 2>&1", lambda *_: None),
     (rf"{KUBE} get nodes (?P<names>.*?) --no-headers -o custom-columns='NAME:\.metadata\.name,CORDONED.*", _cordons),
-    (rf"{KUBE} annotate nodes (?P<names>.*?) --overwrite .* && {KUBE} cordon .*", _cordon),
+    (rf"{KUBE} annotate nodes (?P<names>.*?) --overwrite sloth\.dev/cordoned=(?P<why>\w+) .* && {KUBE} cordon .*", _cordon),
     (rf"{KUBE} uncordon (?P<names>.*?) >/dev/null && .*", _uncordon),
-    (rf"printf '%s\\n' (?P<names>.*?) \| xargs .*{KUBE} drain.*", _drain),
+    (rf"printf '%s\\n' (?P<names>.*?) \| xargs -P 16 -n 2 .*{KUBE} drain.*", _drain),
+    (rf"\(was=\$\({KUBE} get lease .*", lambda *_: None),
+    (rf"{KUBE} drain (?P<names>\S+) .*", _drain),
+    (rf"{KUBE} get pods -A --field-selector spec\.nodeName=.*", lambda *_: ""),
+    (rf"{KUBE} get poddisruptionbudgets .*", lambda *_: ""),
     (rf'\[ "\$\({KUBE} get nodes (?P<names>.*?) --no-headers .*?\$2 == "(?P<version>\S+)".*', _well),
     (rf"{KUBE} get deployments,statefulsets,daemonsets -A --no-headers .*", lambda *_: None),
     (r"sleep \d+", lambda *_: None),

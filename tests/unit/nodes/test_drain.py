@@ -14,6 +14,7 @@ from tests.unit.distributions.kubeadm.clusters import cluster
 from tests.unit.distributions.kubeadm.run import run
 
 KUBECTL = "kubectl --kubeconfig /k"
+LED = "wait until controllers and scheduler are at work"
 FAILED = StepError(
     "step/failed", "drain failed", detail="Cannot evict pod as it would violate the pod's disruption budget.", hint="x"
 )
@@ -32,7 +33,7 @@ SEEN = {"list the pods on work-1": PODS, "list the disruption budgets": BUDGETS}
 
 def test_a_living_node_is_waited_for_and_a_dead_one_is_not():
     done = run(drain("work-1", KUBECTL, seconds=90))
-    assert done.titles == ["drain work-1"]
+    assert done.titles == [LED, "drain work-1"]
     assert "--ignore-daemonsets --delete-emptydir-data --timeout=90s" in done.text("drain work-1")
     assert "--force" not in done.text("drain work-1")
     dead = run(drain("work-1", KUBECTL, lives=False))
@@ -74,7 +75,7 @@ def test_a_forced_budget_s_pods_are_deleted_and_no_others():
     assert done.error is None
     assert done.titles == [
         "cordon work-1", "list the pods on work-1", "list the disruption budgets",
-        "delete pods on work-1 against budget shop/web", "drain work-1",
+        "delete pods on work-1 against budget shop/web", LED, "drain work-1",
     ]  # fmt: skip
     delete = done.text("delete pods on work-1 against budget shop/web")
     assert delete == f"{KUBECTL} -n shop delete pods web-7f9c-x --ignore-not-found --wait=false >/dev/null"

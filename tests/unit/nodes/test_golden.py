@@ -32,8 +32,8 @@ def test_steps_are_as_reviewed(golden: Callable[[Path, str], None]) -> None:
         "reboot: hold, go, wait, release": [
             [hold("work-1", kubectl, "reboot")],
             *run(_begin(), seen).trips,
-            *run(_booted(OF.nodes[3], "0a1b\n1"), seen).trips,
-            [wait_ready("work-1", kubectl, boot="2c3d"), release("work-1", kubectl)],
+            *run(_booted(OF.nodes[3], "0a1b\n1", "kubelet"), seen).trips,
+            [wait_ready("work-1", kubectl, unit="kubelet", boot="2c3d"), release("work-1", kubectl)],
         ],
         "quorum guard": [
             *run(look(etcd, first, OF)).trips,

@@ -8,7 +8,7 @@ from sloth.errors import ConnectError, KubernetesError, StepError, UsageError
 from sloth.etcd.access import EtcdAccess
 from sloth.model.node import Login
 from sloth.model.phase import Connect, Each, MakeMachines, Say, SurveyMachines, Together
-from sloth.model.step import Result
+from sloth.model.step import Result, Wait
 from sloth.phases.reboot import Reboot
 from tests.unit.phases.orders import cluster
 
@@ -27,6 +27,9 @@ class Able:
     def etcd_access(self):
         return ACCESS
 
+    def kubelet_unit(self, role):
+        return f"able-{role}"
+
 
 class Hands:
     """Carries orders out. `waits` = what comes of each wait for another boot, one after the other."""
@@ -36,6 +39,7 @@ class Hands:
         self.machine = machine
         self.etcd = etcd
         self.titles = []
+        self.steps = []
         self.orders = []
 
     def play(self, phase, start):
@@ -74,6 +78,7 @@ class Hands:
             while True:
                 steps = wanted if isinstance(wanted, list) else [wanted]
                 self.titles += [step.title for step in steps]
+                self.steps += steps
                 if steps[0].title == "wait for another boot":
                     came = self.waits.pop(0)
                     if isinstance(came, Exception):
@@ -109,13 +114,17 @@ def test_from_cordon_to_uncordon_in_this_order():
     end = hands.play(reboot("work-1"), START)
     assert hands.titles == [
         "wait for the Kubernetes API", "cordon work-1",
-        "wait for the Kubernetes API", "look at node work-1", "ask whether the kubelet of work-1 lives", "drain work-1",
+        "wait for the Kubernetes API", "look at node work-1", "ask whether the kubelet of work-1 lives",
+        "wait until controllers and scheduler are at work", "drain work-1",
         "look at the boot", "reboot",
         "wait for another boot", "read the boot id",
         "wait for the Kubernetes API", "wait until work-1 is Ready", "uncordon work-1",
     ]  # fmt: skip
     assert end.changed == {"work-1"}
     assert hands.of(MakeMachines) == []
+    waits = {step.title: step for step in hands.steps if isinstance(step, Wait)}
+    assert waits["wait until work-1 is Ready"].hint == "sloth ssh work-1 -- journalctl -u able-worker -n 50"
+    assert "journalctl -u able-worker " in waits["wait for another boot"].diagnose
 
 
 def test_a_machine_that_stays_off_is_started_by_its_provider_and_found_under_its_new_port():
