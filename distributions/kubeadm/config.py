@@ -12,6 +12,12 @@ from .kubelet import registration
 from .layout import API_FILES, BALANCER, ENCRYPTION, NAMES, PATCHES, image_tag
 
 _API = "kubeadm.k8s.io/v1beta4"
+_OURS = {
+    "apiServer": {"profiling": "false", "tls-min-version": "VersionTLS12"},
+    # Pod CIDRs are leased by sloth and routed by the mesh; the controller must not hand out others.
+    "controllerManager": {"allocate-node-cidrs": "false", "profiling": "false"},
+    "scheduler": {"profiling": "false"},
+}
 _OWN_AUTHENTICATION = ("anonymous-auth", "authentication-config", "oidc-")
 
 
@@ -33,7 +39,6 @@ def _init(node: Node, cluster: Cluster) -> dict[str, Any]:
 
 def cluster_configuration(cluster: Cluster) -> dict[str, Any]:
     """ClusterConfiguration: the same for all control-plane nodes."""
-    args = cluster.spec.kubernetes.args
     network = cluster.spec.network
     return {
         "apiVersion": _API,
@@ -46,25 +51,30 @@ def cluster_configuration(cluster: Cluster) -> dict[str, Any]:
             "serviceSubnet": network.services,
             "dnsDomain": network.dns_domain,
         },
-        "apiServer": _api_server(cluster, args.get("apiServer", {})),
-        # Pod CIDRs are leased by sloth and routed by the mesh; the controller must not hand out others.
-        "controllerManager": {
-            "extraArgs": _args({"allocate-node-cidrs": "false", "profiling": "false"}, args.get("controllerManager", {}))
-        },
-        "scheduler": {"extraArgs": _args({"profiling": "false"}, args.get("scheduler", {}))},
-        "etcd": {"local": {**_tag(cluster, "etcd"), "extraArgs": _args({}, args.get("etcd", {}))}},
+        "apiServer": _api_server(cluster),
+        "controllerManager": {"extraArgs": _args(flags("controllerManager", cluster))},
+        "scheduler": {"extraArgs": _args(flags("scheduler", cluster))},
+        "etcd": {"local": {**_tag(cluster, "etcd"), "extraArgs": _args(flags("etcd", cluster))}},
         "dns": _tag(cluster, "coredns"),
     }
 
 
-def _api_server(cluster: Cluster, own: Mapping[str, str]) -> dict[str, Any]:
-    flags = {"profiling": "false", "tls-min-version": "VersionTLS12"}
-    if not any(flag.startswith(_OWN_AUTHENTICATION) for flag in own):  # the API server refuses both ways at once
-        flags["authentication-config"] = f"{API_FILES}/authentication.yaml"
+def flags(part: str, cluster: Cluster) -> dict[str, str]:
+    """What a component (`apiServer`, `controllerManager`, `scheduler`, `etcd`) is told, but for how Secrets are stored."""
+    theirs = cluster.spec.kubernetes.args.get(part, {})
+    ours = dict(_OURS.get(part, {}))
+    # The API server refuses both ways at once.
+    if part == "apiServer" and not any(flag.startswith(_OWN_AUTHENTICATION) for flag in theirs):
+        ours["authentication-config"] = f"{API_FILES}/authentication.yaml"
+    return {**ours, **theirs}
+
+
+def _api_server(cluster: Cluster) -> dict[str, Any]:
+    told = flags("apiServer", cluster)
     if cluster.record.encryption is not None:
-        flags["encryption-provider-config"] = ENCRYPTION
+        told = {"encryption-provider-config": ENCRYPTION, **told}
     volume = {"name": "sloth", "hostPath": API_FILES, "mountPath": API_FILES, "readOnly": True, "pathType": "Directory"}
-    return {"certSANs": names(cluster), "extraArgs": _args(flags, own), "extraVolumes": [volume]}
+    return {"certSANs": names(cluster), "extraArgs": _args(told), "extraVolumes": [volume]}
 
 
 def names(cluster: Cluster) -> list[str]:
@@ -112,8 +122,8 @@ def _endpoint(node: Node) -> dict[str, Any]:
     return {"advertiseAddress": node.mesh_address, "bindPort": API_PORT}
 
 
-def _args(ours: Mapping[str, str], theirs: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": value} for name, value in sorted({**ours, **theirs}.items())]
+def _args(told: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in sorted(told.items())]
 
 
 def _tag(cluster: Cluster, image: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sloth.api import Need
+from sloth.api import Need, cni_needs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +37,18 @@ SETS = {  # newest first
 VERSIONS = tuple(SETS)
 
 _CONTAINERD = "v2.4.2"
-_CNI = "v1.9.1"
 _KUBERNETES_URL = "https://dl.k8s.io/release/{version}/bin/linux/{arch}/"
 _CONTAINERD_URL = (
     "https://github.com/containerd/containerd/releases/download/{version}/containerd-static-{number}-linux-{arch}.tar.gz"
 )
-_CNI_URL = "https://github.com/containernetworking/plugins/releases/download/{version}/cni-plugins-linux-{arch}-{version}.tgz"
 _ETCD_URL = "https://github.com/etcd-io/etcd/releases/download/{version}/"
 _CONTROL_PLANE = ("control-plane",)
+
+
+def components(version: str) -> dict[str, tuple[str, ...]]:
+    """What kubeadm of that version runs in kube-system, by name: versions from upstream and from source. Unknown: nothing."""
+    own = SETS.get(version)
+    return {"coredns": (own.coredns, own.coredns_source), "kube-proxy": (version,)} if own else {}
 
 
 def needs(version: str) -> tuple[Need, ...]:
@@ -53,7 +57,7 @@ def needs(version: str) -> tuple[Need, ...]:
     return (
         *(_kubernetes_binary(name, version) for name in ("kubeadm", "kubelet", "kubectl")),
         *(_containerd(name) for name in ("containerd", "containerd-shim-runc-v2", "ctr")),
-        *(_cni(kind, name) for kind, name in _PLUGINS),
+        *cni_needs("cni-plugins"),
         *(_etcd_tool(name, own) for name in ("etcdctl", "etcdutl")),
         *(_kubernetes_image(name, version, _CONTROL_PLANE) for name in _SERVERS),
         _kube_proxy(version),
@@ -63,7 +67,6 @@ def needs(version: str) -> tuple[Need, ...]:
     )
 
 
-_PLUGINS = (("main", "bridge"), ("ipam", "host-local"), ("meta", "portmap"), ("main", "loopback"), ("meta", "firewall"))
 _SERVERS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 
 
@@ -128,20 +131,6 @@ def _containerd(name: str) -> Need:
         source="containerd",
         package=f"github.com/containerd/containerd/v2/cmd/{name}",
         tags="no_btrfs",
-    )
-
-
-def _cni(kind: str, name: str) -> Need:
-    return Need(
-        name=f"cni-{name}",
-        version=_CNI,
-        kind="binary",
-        path=f"/opt/cni/bin/{name}",
-        url=_CNI_URL,
-        checksum_url=f"{_CNI_URL}.sha256",
-        member=name,
-        source="cni-plugins",
-        package=f"github.com/containernetworking/plugins/plugins/{kind}/{name}",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sloth.api import (
     CertificateFile,
@@ -14,6 +14,7 @@ from sloth.api import (
     JoinInfo,
     Need,
     Node,
+    Rotation,
     Script,
     Secret,
     SlothError,
@@ -21,6 +22,7 @@ from sloth.api import (
 )
 
 from . import (
+    authorities,
     certs,
     checks,
     encryption,
@@ -33,6 +35,7 @@ from . import (
     reset,
     restore,
     server,
+    settings,
     settle,
     upgrade,
 )
@@ -101,13 +104,41 @@ class Kubeadm(Distribution):
         """`kubeadm certs renew all`, then the static pods one after the other."""
         return certs.renew(node, cluster)
 
+    def authorities(self) -> Mapping[str, str]:
+        """The cluster's, etcd's and that of the front proxy."""
+        return authorities.PATHS
+
+    def has_authorities(self, node: Node, rotation: Rotation) -> Script[bool]:
+        """By a note on the node."""
+        return authorities.has(node, rotation)
+
+    def apply_authorities(self, node: Node, cluster: Cluster, rotation: Rotation) -> Script[None]:
+        """Files, kubeconfigs, new leaves, and restarts."""
+        return authorities.apply(node, cluster, rotation)
+
+    def spread_authorities(self, server: Node, cluster: Cluster, rotation: Rotation) -> Script[None]:
+        """ConfigMaps, and pods made anew."""
+        return authorities.spread(server, cluster, rotation)
+
     def upgrade(self, node: Node, cluster: Cluster, *, first: bool) -> Script[None]:
         """`kubeadm upgrade apply` on the first control-plane node, `kubeadm upgrade node` on all others."""
         return upgrade.upgrade(node, cluster, first=first)
 
+    def components(self, version: str) -> Mapping[str, Sequence[str]]:
+        """CoreDNS and kube-proxy."""
+        return needs.components(version)
+
     def preload(self, node: Node, cluster: Cluster) -> Sequence[Step]:
         """The images of the new version."""
         return upgrade.preload(node, cluster)
+
+    def settings_applied(self, facts: Facts, cluster: Cluster) -> bool:
+        """By an annotation of each component's manifest, and the flags in it."""
+        return settings.applied(facts, cluster)
+
+    def apply_settings(self, node: Node, cluster: Cluster) -> Script[None]:
+        """New manifests, one component after the other."""
+        return settings.apply(node, cluster)
 
     def encryption_applied(self, facts: Facts, cluster: Cluster) -> bool:
         """By an annotation of the API server's manifest."""

@@ -7,7 +7,7 @@ from shlex import quote
 
 from sloth.api import HOSTING, Cluster, Do, Node, Put, Step, Unit, balancer_steps, deliver, pod_network_steps, registries_steps
 
-from . import host, runtime
+from . import host, runtime, settings
 from .config import init_text, names, names_note
 from .kubelet import drop_in
 from .layout import API_FILES, CONFIG, FRONT, MEMBER, NAMES, PATCHES
@@ -46,6 +46,7 @@ def _control_plane_files(node: Node, cluster: Cluster) -> list[Step]:
     return [
         Put(path=f"{API_FILES}/authentication.yaml", content=HOSTING.text("authentication.yaml"), mode=0o600),
         Put(path=f"{PATCHES}/corednsdeployment.json", content=patch),
+        *settings.patches(cluster),
         Put(path=CONFIG, content=init_text(node, cluster), mode=0o600),
         Do(
             title="have the API server's certificate fit its names",

@@ -32,28 +32,21 @@ class Rke2(Supervised):
     name = "rke2"
     releases = RELEASES
     downloads = DOWNLOADS
+    disable_example = ("rke2-ingress-nginx", "rke2-metrics-server")
     flavour = Flavour(
         name="rke2",
         server_unit="rke2-server",
         agent_unit="rke2-agent",
         kubectl="/var/lib/rancher/rke2/bin/kubectl",
         coredns="rke2-coredns-rke2-coredns",
+        metrics="rke2-metrics-server",
         scale_dns=False,  # it brings an autoscaler
         supervisor_port=9345,
         static_pods=True,
     )
 
     def options_schema(self) -> Mapping[str, Any]:
-        """Components that are not wanted, and the CIS profile."""
-        disable = {
-            "type": "array",
-            "title": "Disabled components",
-            "description": "Components that the distribution brings and that are not deployed (K3s and RKE2 only).",
-            "items": {"type": "string"},
-            "uniqueItems": True,
-            "default": [],
-            "examples": [["rke2-ingress-nginx", "rke2-metrics-server"]],
-        }
+        """Beside the common ones, the CIS profile."""
         hardening = {
             "title": "Hardening",
             "description": "`cis`: RKE2's profile for the CIS benchmark, and what it asks of hosts (RKE2 only).",
@@ -61,7 +54,8 @@ class Rke2(Supervised):
             "default": "default",
             "examples": ["cis"],
         }
-        return {"type": "object", "properties": {"disable": disable, "hardening": hardening}}
+        common = super().options_schema()
+        return {**common, "properties": {**common["properties"], "hardening": hardening}}
 
     def check(self, spec: ClusterSpec) -> Sequence[SlothError]:
         """Secrets cannot be left as they are."""

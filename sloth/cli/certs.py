@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sloth.flows.up import Tools
     from sloth.model.phase import Phase
 
+Authorities = Annotated[bool, typer.Option("--ca", help="The certificate authorities; goes on with a rotation that was cut off.")]
 EncryptionKey = Annotated[bool, typer.Option("--encryption-key", help="The key of Kubernetes Secrets at rest.")]
 JoinTokens = Annotated[bool, typer.Option("--join-tokens", help="Tokens that let nodes join: all of them are revoked.")]
 MeshKeys = Annotated[bool, typer.Option("--mesh-keys", help="WireGuard keys, one node after the other.")]
@@ -37,6 +38,7 @@ def register(app: typer.Typer) -> None:
     def rotate(
         options: Options,
         *,
+        ca: Authorities = False,
         encryption_key: EncryptionKey = False,
         join_tokens: JoinTokens = False,
         mesh_keys: MeshKeys = False,
@@ -46,6 +48,7 @@ def register(app: typer.Typer) -> None:
     ) -> Outcome:
         """New certificates (without an option: all that are no authority), or new keys; one node at a time."""
         flags = {
+            "ca": ca,
             "encryption-key": encryption_key,
             "join-tokens": join_tokens,
             "mesh-keys": mesh_keys,
@@ -101,11 +104,13 @@ def rotate_what(options: Options, what: list[str], *, yes: bool) -> Outcome:
 
 
 def _rotate(options: Options, name: str) -> dict[str, Any]:
+    from sloth.adapters.authority import make_authority
     from sloth.app import known_spec
     from sloth.desk import desk
     from sloth.flows import certs
 
     stories: dict[str, Callable[[Tools], list[Phase]]] = {
+        "ca": lambda tools: certs.authorities(tools, make_authority),
         "certificates": certs.leaves,
         "encryption-key": certs.encryption_key,
         "join-tokens": certs.join_tokens,
@@ -141,6 +146,12 @@ WORDS = {
         "Every control plane is restarted in its turn; kubeconfigs that people have stay valid until they expire.",
         "all certificates that are no authority are new",
         "sloth kubeconfig --merge",
+    ),
+    "ca": Words(
+        "Every control plane is restarted three times in its turn, every kubelet three times, and the pods of all workloads are "
+        "made anew, by their own rules. Kubeconfigs that people have do not work afterwards.",
+        "everything is signed by new certificate authorities, and the old ones are not trusted any more",
+        "sloth kubeconfig --merge, and sloth backup create: older backups hold the old authorities",
     ),
     "encryption-key": Words(
         "Every API server is restarted in its turn, up to three times, and all Secrets are written anew.",

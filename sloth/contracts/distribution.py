@@ -12,7 +12,7 @@ from sloth.model.artifact import Need
 from sloth.model.cluster import Cluster
 from sloth.model.node import Node
 from sloth.model.secret import Secret
-from sloth.model.spec import ClusterSpec
+from sloth.model.spec import ClusterSpec, Role
 from sloth.model.step import Script, Step
 
 
@@ -82,6 +82,10 @@ class Distribution(ABC):
     @abstractmethod
     def kubeconfig(self, server: Node, cluster: Cluster) -> Script[Secret]:
         """Read the administrator's kubeconfig (YAML text) from a control-plane node."""
+
+    def kubelet_unit(self, role: Role) -> str:
+        """The systemd unit that runs the kubelet of a node: its journal says why Kubernetes does not work there."""
+        return "kubelet"
 
     def options_schema(self) -> Mapping[str, Any]:
         """JSON Schema of fields of `spec.kubernetes` that only this distribution knows."""

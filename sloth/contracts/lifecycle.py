@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from sloth.etcd.access import EtcdAccess
+from sloth.model.authorities import Rotation
 from sloth.model.certificate import CertificateFile
 from sloth.model.cluster import Cluster
 from sloth.model.facts import Facts
@@ -41,6 +42,23 @@ class Certificates(Protocol):
 
 
 @runtime_checkable
+class RotatesAuthorities(Protocol):
+    """Certificate authorities can be replaced, stage by stage, without a moment at which somebody is not trusted."""
+
+    def authorities(self) -> Mapping[str, str]:
+        """Name of each -> path of its certificate on control-plane nodes."""
+
+    def has_authorities(self, node: Node, rotation: Rotation) -> Script[bool]:
+        """Whether this node has taken the stage. Changes nothing."""
+
+    def apply_authorities(self, node: Node, cluster: Cluster, rotation: Rotation) -> Script[None]:
+        """Have this node take the stage and work with it; an earlier try that was cut off is finished."""
+
+    def spread_authorities(self, server: Node, cluster: Cluster, rotation: Rotation) -> Script[None]:
+        """On a control-plane node, when all nodes have the stage: what is kept in Kubernetes itself. Safe to repeat."""
+
+
+@runtime_checkable
 class Upgrades(Protocol):
     """Nodes can be brought to a newer version in place, one after the other."""
 
@@ -61,6 +79,25 @@ class Preloads(Protocol):
 
 
 @runtime_checkable
+class BringsComponents(Protocol):
+    """Some workloads of kube-system are the distribution's own, and change with its version."""
+
+    def components(self, version: str) -> Mapping[str, Sequence[str]]:
+        """Deployment or DaemonSet -> versions of its image that belong to that exact version (empty if it is not known)."""
+
+
+@runtime_checkable
+class Reconfigures(Protocol):
+    """A running control plane takes what the spec asks of it (`spec.kubernetes.apiServer.args` and its like) by a restart."""
+
+    def settings_applied(self, facts: Facts, cluster: Cluster) -> bool:
+        """Whether the control plane of the node that these facts are of runs with what `prepare` has put there, or will."""
+
+    def apply_settings(self, node: Node, cluster: Cluster) -> Script[None]:
+        """On a prepared member: have its control plane run with it, and wait until it works. No change where it does already."""
+
+
+@runtime_checkable
 class EncryptsSecrets(Protocol):
     """Kubernetes Secrets are encrypted at rest as `record.encryption` (sloth.model.encryption) says."""
 
@@ -72,6 +109,20 @@ class EncryptsSecrets(Protocol):
 
     def rewrite_secrets(self, server: Node, cluster: Cluster) -> Script[None]:
         """Write every Secret anew, so that the first provider encrypts it. Safe to repeat."""
+
+
+@runtime_checkable
+class RotatesSecretKeys(Protocol):
+    """The distribution itself keeps the keys of Secrets at rest, and can change them. Not together with EncryptsSecrets."""
+
+    def rotate_secret_key(self, server: Node, cluster: Cluster) -> Script[None]:
+        """On one control-plane node: a new key, by which all Secrets are written anew. One that was cut off is gone on with."""
+
+    def take_secret_key(self, node: Node, cluster: Cluster) -> Script[None]:
+        """Have this control-plane node learn of it; waits until it works."""
+
+    def await_secret_key(self, server: Node, cluster: Cluster) -> Script[None]:
+        """Until all control-plane nodes have the same keys."""
 
 
 @runtime_checkable

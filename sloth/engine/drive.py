@@ -163,7 +163,7 @@ class _Trip:
         self.emit(Event(kind="note", phase=self.phase, node=self.node, title=title))
 
 
-_NO_SPACE = "No space left on device"  # ENOSPC, as the C library words it in LC_ALL=C
+_NO_SPACE = "no space left on device"  # ENOSPC, as Go words it (syscall); the C library in LC_ALL=C begins with a capital
 
 
 def _reads(step: Step) -> bool:
@@ -174,7 +174,7 @@ def _failure(step: Step, result: Result, node: str) -> StepError:
     hint = step.hint if isinstance(step, (Do, Wait)) and step.hint else "sloth up"
     if told := delivery_error(result.err, node):
         return told
-    if _NO_SPACE in result.err:
+    if _NO_SPACE in result.err.lower():
         return StepError(
             "node/disk-full",
             f"{node}: its disk is full: “{step.title}” failed",

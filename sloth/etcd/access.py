@@ -22,6 +22,7 @@ class EtcdAccess:
     data_dir: str  # holds `member/`
     client_port: int = 2379
     peer_port: int = 2380
+    unit: str = "kubelet"  # systemd unit that runs the member: its journal says why it does not
 
     def client(self, address: str) -> str:
         """The URL under which the member at that mesh address answers clients."""

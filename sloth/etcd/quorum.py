@@ -37,6 +37,11 @@ class Tally:
         """How many healthy members may still fail; negative if there are too few already."""
         return self.healthy - self.needed
 
+    @property
+    def members(self) -> str:
+        """`3 voting members, 2 healthy, 2 needed`."""
+        return f"{self.voting} voting member{'' if self.voting == 1 else 's'}, {str(self).partition(', ')[2]}"
+
     def __str__(self) -> str:
         return f"{self.voting} voting, {self.healthy} healthy, {self.needed} needed"
 
@@ -56,7 +61,7 @@ class Verdict:
     @property
     def text(self) -> str:
         """The sum: `3 voting members, 2 healthy, 2 needed; without control-2: 2 voting, 1 healthy, 2 needed: refused`."""
-        parts = [f"{self.now.voting} voting member{'' if self.now.voting == 1 else 's'}, {str(self.now).partition(', ')[2]}"]
+        parts = [self.now.members]
         if self.now.decides:
             parts += [f"{what}: {tally}" for what, tally in self.after]
         else:
@@ -89,6 +94,21 @@ def pause(members: Sequence[Member], stopping: Sequence[Member]) -> Verdict:
     voters = [member for member in members if not member.learner]
     left = Tally(voting=len(voters), healthy=sum(member.healthy and member.id not in names for member in voters))
     return Verdict(now=tally(members), after=((f"while {', '.join(each.label for each in stopping)} is down", left),))
+
+
+def alone(members: Sequence[Member], survivor: Member) -> str:
+    """What it means when this member goes on as the only one, without the others having been asked: the sum, line by line."""
+    now = tally(members)
+    answering = 1 + sum(member.answers for member in members if not member.learner and member is not survivor)
+    more = now.needed - answering
+    back = f"if {more} more came back" if more > 0 else f"if the {answering} that answer could reach each other"
+    return "\n".join(
+        [
+            f"{now.members}, so nothing can be decided; {survivor.label} alone: 1 voting, 1 needed, none may fail",
+            *(f"  {member.label}: {member.state}" for member in members),
+            f"{back}, there would be a majority again, and nothing would be lost",
+        ]
+    )
 
 
 def refusal(verdict: Verdict, names: Sequence[str], members: Sequence[Member], *, hint: str = "") -> KubernetesError:

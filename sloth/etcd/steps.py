@@ -74,7 +74,7 @@ def wait_healthy(access: EtcdAccess, address: str, name: str, *, timeout: float 
         until=f"etcdctl endpoint health {access.flags(address)} >/dev/null 2>&1",
         timeout=timeout,
         diagnose=f"etcdctl endpoint status -w simple {access.flags(address)} 2>&1",
-        hint=f"sloth ssh {name} -- journalctl -u kubelet -n 50",
+        hint=f"sloth ssh {name} -- journalctl -u {access.unit} -n 50",
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sloth.backup.memory import Restoring
 from sloth.flows.up import Tools
 from sloth.model.phase import Phase
@@ -22,6 +24,7 @@ from sloth.phases.prepare import Prepare
 from sloth.phases.server import FindServer
 from sloth.phases.settle import Settle
 from sloth.phases.survey import Survey
+from sloth.phases.survivor import CountSurvivor
 from sloth.phases.workers import Workers
 
 
@@ -38,6 +41,11 @@ def verify(tools: Tools, backup: Opened) -> list[Phase]:
 def schedule(tools: Tools, make_keys: MakeKeys, wish: Schedule) -> list[Phase]:
     """The phases of `backup schedule`."""
     return [*_found(tools), BackupKeys(make_keys), wish]
+
+
+def survivor(tools: Tools, name: str, tell: Callable[[str], None]) -> list[Phase]:
+    """Before `backup restore --survivor` asks: the sum. Nothing is changed, and only that node is asked."""
+    return [Survey(), Connect(tools.login_for, rotate=False), CountSurvivor(tools.distribution, name, tell)]
 
 
 def restore(tools: Tools, wish: Restoring, backup: Opened | None) -> list[Phase]:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from sloth.flows.up import Tools
 from sloth.model.phase import Phase
+from sloth.phases.authorities import MakeAuthority, RotateAuthorities
 from sloth.phases.certs import ReadKubeconfig, RenewCertificates
 from sloth.phases.connect import Connect
 from sloth.phases.encryption import EncryptionKey, EncryptSecrets
 from sloth.phases.inspect import Inspect
+from sloth.phases.own_keys import RotateOwnKeys
 from sloth.phases.rotate import RevokeTokens, RotateMeshKey, RotateSshKey
 from sloth.phases.survey import Survey
 
@@ -21,6 +23,17 @@ def _look(tools: Tools) -> list[Phase]:
 def leaves(tools: Tools) -> list[Phase]:
     """Every certificate that is no authority, and the administrator's kubeconfig."""
     return [*_look(tools), RenewCertificates(tools.distribution), ReadKubeconfig(tools.distribution)]
+
+
+def authorities(tools: Tools, make: MakeAuthority) -> list[Phase]:
+    """New certificate authorities. The record's kubeconfig trusts both from the moment on from which everybody does."""
+    return [
+        *_look(tools),
+        RotateAuthorities(tools.distribution, make, until="trust", title="Trust new certificate authorities"),
+        ReadKubeconfig(tools.distribution),
+        RotateAuthorities(tools.distribution, make),
+        ReadKubeconfig(tools.distribution),
+    ]
 
 
 def join_tokens(tools: Tools) -> list[Phase]:
@@ -45,6 +58,7 @@ def encryption_key(tools: Tools) -> list[Phase]:
     """A new key for Secrets at rest; goes on with a rotation that was cut off."""
     return [
         *_look(tools),
+        RotateOwnKeys(tools.distribution),
         EncryptionKey(tools.distribution, tools.make_seed, renew=True),
         EncryptSecrets(tools.distribution),
     ]

@@ -27,6 +27,7 @@ from sloth.phases.machines import Machines
 from sloth.phases.mesh import Mesh
 from sloth.phases.preflight import Preflight
 from sloth.phases.prepare import Prepare
+from sloth.phases.settings import Settings
 from sloth.phases.settle import Settle
 from sloth.phases.upgrade_versions import Versions
 from sloth.phases.workers import Workers
@@ -59,6 +60,7 @@ def phases(tools: Tools) -> list[Phase]:
         EncryptionKey(tools.distribution, tools.make_seed),
         Prepare(tools.distribution),
         ControlPlane(tools.distribution),
+        Settings(tools.distribution),
         Workers(tools.distribution),
         EncryptSecrets(tools.distribution),
         Settle(tools.distribution),

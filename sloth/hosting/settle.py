@@ -119,7 +119,6 @@ class Settling:
             hint="kubectl get pods -A -o wide shows what is not running, and where",
         )
 
-
     def _mirrors(self, cluster: Cluster) -> Iterator[str]:
         # By name: those of a node that left stay until the garbage collector has seen them.
         for node in cluster.nodes:

@@ -47,6 +47,7 @@ class Record:
     upgrade: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     kubeconfig: Secret | None = None
     encryption: Secret | None = None  # keys of Kubernetes Secrets at rest: sloth.model.encryption
+    authorities: Secret | None = None  # the rotation of certificate authorities under way: sloth.model.authorities
     # backups: keys, last proofs, the restore under way (sloth.backup.memory)
     backup: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     # what each provider wants to remember (JSON values)

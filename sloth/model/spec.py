@@ -37,6 +37,7 @@ class PoolSpec:
     taints: tuple[str, ...] = ()  # `key=value:Effect` or `key:Effect`
     kubelet: Mapping[str, Any] = field(default_factory=lambda: EMPTY)  # KubeletConfiguration fields, over the cluster's
     drain_timeout: float = 300.0  # seconds that the drain of one node may take
+    max_unavailable: str = "100%"  # of its nodes at once, taken out by sloth or away by themselves; or a number of them
     hosts: tuple[HostSpec, ...] = ()
     options: Mapping[str, Any] = field(default_factory=lambda: EMPTY)  # the provider's own fields of a pool
 

@@ -38,6 +38,16 @@ def refuse_absent(cluster: Cluster, what: str) -> None:
         )
 
 
+def refuse_rotating(cluster: Cluster, what: str) -> None:
+    """While authorities are rotated, whatever writes kubeconfigs anew would make them trust one authority only."""
+    if cluster.record.authorities is not None:
+        raise KubernetesError(
+            "certs/rotation-unfinished",
+            f"{what} while a rotation of certificate authorities is under way",
+            hint="sloth certs rotate --ca goes on where it ended",
+        )
+
+
 def _well(cluster: Cluster, name: str) -> bool:
     fact = cluster.fact(name)
     return fact.get("kube.state") == "joined" and "down" not in (fact.get("kube.api"), fact.get("kube.etcd"))
@@ -56,6 +66,7 @@ class RenewCertificates:
         """One node after the other; each is well again before the next is touched."""
         plugin = able(self.distribution)
         if not self.expired:
+            refuse_rotating(cluster, "certificates are not renewed")
             refuse_absent(cluster, "certificates are not renewed")
         for node in cluster.control_plane:
             if not self.nodes or node.name in self.nodes:

@@ -29,7 +29,7 @@ class ControlPlane:
         missing = missing_members(cluster, cluster.control_plane)
         server = working_server(cluster)
         if server is None:
-            server = _founder(cluster)
+            server = _founder(self.distribution, cluster)
             missing = [node for node in missing if node.name != server.name]
             yield Each(
                 title=f"start Kubernetes on {server.name}",
@@ -91,7 +91,7 @@ def evict_predecessor(distribution: Distribution, server: Node, node: Node, clus
     return cluster
 
 
-def _founder(cluster: Cluster) -> Node:
+def _founder(distribution: Distribution, cluster: Cluster) -> Node:
     """The node to start a new cluster on; refused when there was a cluster before, whose data would be lost."""
     members = [node.name for node in cluster.control_plane if cluster.record.node(node.name).joined]
     broken = [name for name in members if cluster.fact(name).get("kube.state") == "broken"]
@@ -100,7 +100,7 @@ def _founder(cluster: Cluster) -> Node:
             "kubernetes/control-plane-lost",
             f"no control-plane node of {cluster.spec.name} is a working member any more",
             detail="\n".join(f"{name}: {'broken' if name in broken else 'its data is gone'}" for name in members),
-            hint=f"sloth ssh {members[0]} -- journalctl -u kubelet -n 50",
+            hint=f"sloth ssh {members[0]} -- journalctl -u {distribution.kubelet_unit('control-plane')} -n 50",
         )
     return cluster.control_plane[0]
 

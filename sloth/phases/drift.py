@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sloth.contracts.distribution import Distribution
-from sloth.contracts.lifecycle import EncryptsSecrets
+from sloth.contracts.lifecycle import EncryptsSecrets, Reconfigures
 from sloth.errors import SlothError
 from sloth.mesh.host import setup
 from sloth.mesh.wireguard import settings
@@ -113,6 +113,10 @@ class KubernetesDrift:
             encrypts = self.distribution if isinstance(self.distribution, EncryptsSecrets) else None
             if encrypts and fact.get("kube.api") and not encrypts.encryption_applied(fact, cluster):
                 what = "its API server does not run with the recorded encryption of Secrets"
+                self.tell(Drifted(layer="kubernetes", node=node.name, what=what))
+            settings = self.distribution if isinstance(self.distribution, Reconfigures) else None
+            if settings and fact.get("kube.api") and not settings.settings_applied(fact, cluster.at(node.name)):
+                what = "its control plane does not run with the settings of the spec"
                 self.tell(Drifted(layer="kubernetes", node=node.name, what=what))
         server = working_server(cluster)
         if server is None:

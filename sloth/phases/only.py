@@ -22,6 +22,7 @@ from sloth.phases.inspect import Inspect
 from sloth.phases.machines import Machines
 from sloth.phases.mesh import Mesh
 from sloth.phases.prepare import Prepare
+from sloth.phases.settings import Settings
 
 _OWN = (Machines.title, Connect.title, Inspect.title, Mesh.title, Prepare.title)  # what is done there is for that node itself
 
@@ -63,8 +64,8 @@ def only(phases: Iterable[Phase], targets: Collection[str]) -> list[Phase]:
     """The same phases, which do nothing for nodes that are no targets."""
     narrowed: list[Phase] = []
     for phase in phases:
-        if isinstance(phase, EncryptSecrets):
-            continue  # it restarts every API server; one that joins begins with what the others run with
+        if isinstance(phase, (EncryptSecrets, Settings)):
+            continue  # they restart every control plane; one that joins begins with what the others run with
         if isinstance(phase, EncryptionKey):
             phase = replace(phase, found_only=True)  # noqa: PLW2901
         narrowed.append(_OnlyMachines(phase, targets) if isinstance(phase, Machines) else phase)

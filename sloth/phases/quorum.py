@@ -11,7 +11,7 @@ from typing import Any
 from sloth.contracts.lifecycle import HasEtcd
 from sloth.etcd.access import EtcdAccess, addresses
 from sloth.etcd.members import Member, at
-from sloth.etcd.quorum import Verdict, pause, refusal, take_out
+from sloth.etcd.quorum import Verdict, pause, refusal, take_out, tally
 from sloth.etcd.steps import look, remove_member, snapshot
 from sloth.model.cluster import Cluster
 from sloth.model.node import Node
@@ -19,6 +19,7 @@ from sloth.model.phase import Each, Order, Say
 from sloth.model.step import Do, Script
 
 Guard = Generator[Order, Any, Sequence[Member]]
+_SPARE = 3  # voting members from which on one may be away without the others stopping
 WHY = "before-removal"  # in the names of snapshots
 
 
@@ -56,6 +57,40 @@ def guard_pause(
     if stopping:
         yield from _judge(pause(members, stopping), names, members, accept=accept, hint=hint)
     return stopping
+
+
+def guard_restart(
+    distribution: object, cluster: Cluster, server: Node, stopping: Node | None, *, then: str
+) -> Generator[Order, Any, None]:
+    """Say the sum and refuse (`etcd/quorum`) unless etcd keeps its majority while `stopping` restarts; None = as it is now.
+
+    Of one or two members none can be spared: then all must be healthy, and the API is away while one restarts. Data is never
+    at stake: the member comes back with all it has. `then` = what to type when the others are back.
+    """
+    if not isinstance(distribution, HasEtcd):
+        return
+    access = distribution.etcd_access()
+    answers = yield Each(title="ask etcd for its members", scripts={server.name: look(access, server, cluster)})
+    members: list[Member] = answers[server.name]
+    leaving = at(members, [access.peer(stopping.mesh_address)]) if stopping else None
+    verdict = pause(members, [leaving] if leaving else [])
+    count = tally(members)
+    spare = count.voting >= _SPARE
+    others = [each for each in members if not each.learner and each is not leaving]
+    if not (verdict.allowed if spare else all(each.healthy for each in others)):
+        name = stopping.name if stopping else server.name
+        what = "the other control-plane nodes" if spare else "all of them"
+        raise refusal(verdict, [name], members, hint=f"bring {what} back first: sloth status; then {then}")
+    if stopping:
+        away = "" if spare else f"; the API is away while {stopping.name} restarts, workloads go on"
+        yield Say(text=f"etcd: {verdict.text if spare else count}{away}")
+
+
+def other_server(node: Node, cluster: Cluster) -> Node:
+    """Another working control-plane node to act from; where there is none, the node itself."""
+    others = [each for each in cluster.control_plane if each.name != node.name]
+    working = [each for each in others if cluster.fact(each.name).get("kube.state") == "joined"]
+    return working[0] if working else node
 
 
 def clear_way(distribution: object, server: Node, node: Node, cluster: Cluster) -> Generator[Order, Any, None]:

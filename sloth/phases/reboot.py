@@ -78,7 +78,7 @@ class Reboot:
         error: Exception = InternalError("engine/no-login", f"{node.name} was never tried", hint="sloth up --debug")
         for patience in _PATIENCE:
             yield Connect(logins=(replace(self._login(node, cluster), patience=patience),))
-            answers = yield Each(title=f"wait for {node.name}", scripts={node.name: _booted(node, before)}, gather=True)
+            answers = yield Each(title=f"wait for {node.name}", scripts={node.name: self._booted(node, before)}, gather=True)
             if isinstance(answers[node.name], str):
                 return node, answers[node.name]
             error = answers[node.name]
@@ -86,6 +86,9 @@ class Reboot:
                 break
             node = yield from _started(node, cluster)
         raise error
+
+    def _booted(self, node: Node, before: str) -> Script[str]:
+        return _booted(node, before, self.distribution.kubelet_unit(node.role))
 
     def _login(self, node: Node, cluster: Cluster) -> Login:
         login = self.login_for(node, cluster.record)
@@ -95,7 +98,8 @@ class Reboot:
         steps: list[Step] = [wait_api(kubectl, 180.0)]
         if node.is_control_plane and isinstance(self.distribution, HasEtcd):
             steps.append(wait_healthy(self.distribution.etcd_access(), node.mesh_address, node.name))
-        yield [*steps, wait_ready(node.name, kubectl, boot=boot), release(node.name, kubectl)]
+        unit = self.distribution.kubelet_unit(node.role)
+        yield [*steps, wait_ready(node.name, kubectl, unit=unit, boot=boot), release(node.name, kubectl)]
 
 
 def _begin() -> Script[str]:
@@ -106,14 +110,14 @@ def _begin() -> Script[str]:
     return boot
 
 
-def _booted(node: Node, before: str) -> Script[str]:
+def _booted(node: Node, before: str, unit: str) -> Script[str]:
     """Until the node runs another boot, and its kubelet has come up in it. Answers the kernel's boot id."""
     kubelet = f"curl -sk -m 2 -o /dev/null https://{node.mesh_address}:{KUBELET_PORT}/healthz"
     wait = Wait(
         title="wait for another boot",
         until=f"[ \"$({_BOOT})\" != '{before}' ] && {kubelet}",
         timeout=300.0,
-        diagnose="uptime; systemctl --failed --no-pager; journalctl -u kubelet -n 20 --no-pager -o cat",
+        diagnose=f"uptime; systemctl --failed --no-pager; journalctl -u {unit} -n 20 --no-pager -o cat",
         hint="look at the machine's console; then run the same command again",
     )
     _, boot = cast(list[Result], (yield [wait, Ask(title="read the boot id", run="cat /proc/sys/kernel/random/boot_id")]))

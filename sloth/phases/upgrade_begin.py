@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import cast
 
 from sloth.contracts.distribution import Distribution
-from sloth.contracts.lifecycle import HasEtcd
+from sloth.contracts.lifecycle import BringsComponents, HasEtcd
 from sloth.errors import KubernetesError
-from sloth.etcd.members import Member, at
-from sloth.etcd.quorum import pause, refusal, tally
-from sloth.etcd.steps import ask_members, members_of, snapshot
+from sloth.etcd.access import EtcdAccess
+from sloth.etcd.steps import snapshot
 from sloth.model.cluster import Cluster
 from sloth.model.node import Node
 from sloth.model.phase import Each, Keep, PhaseRun, Say
 from sloth.model.step import Result, Script
-from sloth.phases.upgrade_look import names, seen, server_of, silent
-from sloth.upgrade.checks import Finding, findings
+from sloth.phases.certs import refuse_rotating
+from sloth.phases.quorum import guard_restart
+from sloth.phases.upgrade_look import crowded, names, seen, server_of, silent
+from sloth.upgrade.checks import findings
+from sloth.upgrade.finding import Finding
 
 RESUME = "sloth upgrade apply --resume"
-_SPARE = 3  # voting members from which on one may be away without the others stopping
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Begin:
 
     def run(self, cluster: Cluster) -> PhaseRun:
         """Raises KubernetesError `upgrade/blocked` with everything that stands in the way."""
-        found = check(cluster, self.now())
+        refuse_rotating(cluster, "no upgrade is begun")
+        found = check(self.distribution, cluster, self.now())
         refuse([each for each in found if each.level == "blocks"], cluster.version)
         for each in found:
             yield Say(text=each.text, warning=each.level == "warns" and each.check != "snapshot")
@@ -42,7 +44,7 @@ class Begin:
             return cluster
         server = server_of(cluster)
         if isinstance(self.distribution, HasEtcd):
-            yield from guard(self.distribution, cluster, server, None)
+            yield from guard_restart(self.distribution, cluster, server, None, then=RESUME)
             access = self.distribution.etcd_access()
             saved = yield Each(title="save a snapshot of etcd", scripts={server.name: _snapshot(access, server)})
             yield Say(text=f"snapshot of etcd: {server.name}:{saved[server.name]}")
@@ -56,16 +58,21 @@ class Begin:
         return replace(cluster, record=(yield Keep(change=lambda record: replace(record, upgrade=wish))))
 
 
-def check(cluster: Cluster, now: float) -> list[Finding]:
+def check(distribution: Distribution, cluster: Cluster, now: float) -> list[Finding]:
     """Findings of the look at this cluster, whose `version` is the target."""
-    return findings(
+    brings = distribution.components if isinstance(distribution, BringsComponents) else lambda _: {}
+    found = findings(
         seen(cluster),
         names=names(cluster),
         silent=silent(cluster),
         running=cluster.record.kubernetes_version,
         target=cluster.version,
         now=now,
+        unit=distribution.kubelet_unit("control-plane"),
+        components=brings(cluster.record.kubernetes_version),
+        after=brings(cluster.version),
     )
+    return [*found, *crowded(cluster)]
 
 
 def refuse(found: Sequence[Finding], target: str) -> None:
@@ -80,38 +87,5 @@ def refuse(found: Sequence[Finding], target: str) -> None:
         )
 
 
-def guard(distribution: Distribution, cluster: Cluster, server: Node, stopping: Node | None) -> Generator[Any, Any, None]:
-    """Say the sum and refuse (`etcd/quorum`) unless etcd keeps its majority while `stopping` restarts; None = as it is now.
-
-    Of one or two members none can be spared: then all must be healthy, and the API is away while one restarts. Data is never
-    at stake: the member comes back with all it has.
-    """
-    if not isinstance(distribution, HasEtcd):
-        return
-    answers = yield Each(title="ask etcd for its members", scripts={server.name: _members(distribution, cluster, server)})
-    members: list[Member] = answers[server.name]
-    leaving = at(members, [distribution.etcd_access().peer(stopping.mesh_address)]) if stopping else None
-    verdict = pause(members, [leaving] if leaving else [])
-    name = stopping.name if stopping else server.name
-    count = tally(members)
-    if count.voting >= _SPARE and not verdict.allowed:
-        raise refusal(
-            verdict, [name], members, hint=f"bring the other control-plane nodes back first: sloth status; then {RESUME}"
-        )
-    others = [each for each in members if not each.learner and each is not leaving]
-    if count.voting < _SPARE and not all(each.healthy for each in others):
-        raise refusal(verdict, [name], members, hint=f"bring all of them back first: sloth status; then {RESUME}")
-    if stopping:
-        away = "" if count.voting >= _SPARE else f"; the API is away while {name} restarts, workloads go on"
-        yield Say(text=f"etcd: {verdict.text if count.voting >= _SPARE else count}{away}")
-
-
-def _members(distribution: HasEtcd, cluster: Cluster, server: Node) -> Script[list[Member]]:
-    access = distribution.etcd_access()
-    known = {node.mesh_address: node.name for node in cluster.control_plane}
-    results = cast(list[Result], (yield list(ask_members(access, server.mesh_address, list(known)))))
-    return members_of(results, access, known)
-
-
-def _snapshot(access: Any, server: Node) -> Script[str]:
+def _snapshot(access: EtcdAccess, server: Node) -> Script[str]:
     return cast(Result, (yield snapshot(access, server.mesh_address, "before-upgrade"))).out

@@ -18,6 +18,8 @@ from sloth.model.step import Ask, Result, Script, Wait
 from sloth.phases.depart import working_server
 from sloth.phases.prepare import STAMP
 from sloth.phases.stamp import digest
+from sloth.upgrade.batches import Pool, most
+from sloth.upgrade.finding import Finding, warns
 from sloth.upgrade.look import Seen, parse, question
 
 ANSWER = "upgrade.look"  # fact of the control-plane node that was asked
@@ -89,6 +91,32 @@ def read(text: str, name: str) -> Seen:
 def names(cluster: Cluster) -> Mapping[str, str]:
     """The record's nodes -> mesh address of a control-plane node, "" of a worker."""
     return {lease.name: lease.mesh_address if lease.role == "control-plane" else "" for lease in cluster.record.leases}
+
+
+def pools(cluster: Cluster) -> Mapping[str, Pool]:
+    """Worker -> its pool, with how many of it may be away at once, and who is away by itself or by somebody else's hand."""
+    view = seen(cluster)
+    found: dict[str, Pool] = {}
+    for pool in cluster.spec.pools:
+        mine = [lease.name for lease in cluster.record.leases if lease.pool == pool.name and lease.role == "worker"]
+        away = tuple(name for name in mine if (node := view.nodes.get(name)) and node.away)
+        limit = most(pool.max_unavailable, len(mine))
+        found.update(dict.fromkeys(mine, Pool(name=pool.name, limit=limit, away=away)))
+    return found
+
+
+def crowded(cluster: Cluster) -> list[Finding]:
+    """Pools of which as many nodes are away already as may be."""
+    full = {pool.name: pool for pool in pools(cluster).values() if pool.away and len(pool.away) >= pool.limit}
+    return [
+        warns(
+            "disruption",
+            f"of pool {pool.name} {pool.limit} may be away at once, and {', '.join(pool.away)} "
+            f"{'is' if len(pool.away) == 1 else 'are'} already: one at a time",
+            "sloth status",
+        )
+        for pool in full.values()
+    ]
 
 
 def silent(cluster: Cluster) -> list[str]:

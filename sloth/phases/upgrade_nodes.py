@@ -17,15 +17,19 @@ from sloth.model.cluster import Cluster
 from sloth.model.node import Node
 from sloth.model.phase import Each, PhaseRun, Say
 from sloth.model.step import Script, Step, Wait
+from sloth.nodes.cordon import few, hold_all, release_all
+from sloth.nodes.drain import drain_all, limit
 from sloth.phases.prepare import STAMP, managed_paths
+from sloth.phases.quorum import guard_restart, other_server
 from sloth.phases.stamp import stamped
-from sloth.phases.upgrade_begin import RESUME, guard
-from sloth.phases.upgrade_look import done, kubectl, server_of, upgrades
+from sloth.phases.upgrade_begin import RESUME
+from sloth.phases.upgrade_look import done, kubectl, pools, server_of, upgrades
 from sloth.upgrade.batches import batches
-from sloth.upgrade.drain import empty, let_in
 from sloth.upgrade.gate import nodes_are_well, pause, workloads_are_well
+from sloth.upgrade.look import HOLDS
 
-_OWN_WORDS = ("upgrade/drain-blocked", "upgrade/drain-failed", "etcd/quorum")  # they say themselves how to go on
+# They say themselves how to go on.
+_OWN_WORDS = ("node/drain-blocked", "node/drain-unmanaged", "node/drain-failed", "etcd/quorum")
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,9 @@ class UpgradeControlPlane:
         todo = [node for node in cluster.control_plane if not done(node, cluster, self.distribution)]
         first = len(todo) == len(cluster.control_plane)
         for node in todo:
-            server = _other(node, cluster)
+            server = other_server(node, cluster)
             stopping = halting(f"{node.name} could not be upgraded", cluster)
-            yield from stopping(guard(self.distribution, cluster, server, node))
+            yield from stopping(guard_restart(self.distribution, cluster, server, node, then=RESUME))
             cluster = yield from _group(self.distribution, cluster, server, [node], first=first)
             first = False
         return cluster
@@ -78,7 +82,7 @@ class UpgradeWorkers:
     def run(self, cluster: Cluster) -> PhaseRun:
         """Nodes that have the version already are passed over."""
         todo = [node.name for node in cluster.workers if not done(node, cluster, self.distribution)]
-        groups = batches(todo, len(cluster.workers), self.batch, canary=self.canary)
+        groups = batches(todo, len(cluster.workers), self.batch, canary=self.canary, pools=pools(cluster))
         for number, group in enumerate(groups, start=1):
             cluster = yield from _group(self.distribution, cluster, server_of(cluster), [cluster.node(name) for name in group])
             if number < len(groups):
@@ -92,10 +96,10 @@ class UpgradeWorkers:
 def _group(distribution: Distribution, cluster: Cluster, server: Node, nodes: Sequence[Node], *, first: bool = False) -> PhaseRun:
     """Empty these nodes, upgrade them side by side, see that they are well, let pods in, see that workloads are well."""
     names = [node.name for node in nodes]
-    listed = ", ".join(names) if len(names) < 4 else f"{names[0]} and {len(names) - 1} more"
+    listed = few(names)
     stopping = halting(f"{listed} could not be upgraded", cluster)
     command = kubectl(distribution)
-    yield from stopping(each(Each(title=f"drain {listed}", scripts={server.name: empty(command, names)})))
+    yield from stopping(each(Each(title=f"drain {listed}", scripts={server.name: _empty(names, cluster, command)})))
     scripts = {node.name: _upgrade(distribution, node, cluster, first=first) for node in nodes}
     answers = yield from stopping(each(Each(title=f"upgrade {listed}", scripts=scripts, gather=True)))
     failed = [answer for answer in answers.values() if isinstance(answer, Exception)]
@@ -109,10 +113,16 @@ def _group(distribution: Distribution, cluster: Cluster, server: Node, nodes: Se
     return cluster
 
 
+def _empty(names: Sequence[str], cluster: Cluster, command: str) -> Script[None]:
+    """A node that somebody else cordoned is emptied as well, and stays cordoned afterwards."""
+    yield from hold_all(names, command, HOLDS)
+    yield from drain_all({name: limit(name, cluster) for name in names}, command, then=RESUME)
+
+
 def _gate(distribution: Distribution, cluster: Cluster, server: Node, names: Sequence[str]) -> Script[None]:
     command = kubectl(distribution)
     yield nodes_are_well(command, names, cluster.version, _etcd(distribution, cluster))
-    yield from let_in(command, names)
+    yield from release_all(names, command)
     yield calm(distribution, cluster)
 
 
@@ -133,13 +143,6 @@ def _upgrade(distribution: Distribution, node: Node, cluster: Cluster, *, first:
     yield from upgrades(distribution).upgrade(node, cluster, first=first)
     steps = list(distribution.prepare(node, cluster))
     yield stamped(STAMP, steps, managed_paths(steps))
-
-
-def _other(node: Node, cluster: Cluster) -> Node:
-    """Another working control-plane node to act from; where there is none, the node itself."""
-    others = [each for each in cluster.control_plane if each.name != node.name]
-    working = [each for each in others if cluster.fact(each.name).get("kube.state") == "joined"]
-    return working[0] if working else node
 
 
 def _once(steps: list[Step]) -> Script[None]:

@@ -13,12 +13,13 @@ from sloth.hosting.host import HOST_TOOLS
 from sloth.model.artifact import Need
 from sloth.model.certificate import CertificateFile
 from sloth.model.cluster import Cluster
+from sloth.model.facts import Facts
 from sloth.model.node import Node
 from sloth.model.secret import Secret
-from sloth.model.spec import ClusterSpec
+from sloth.model.spec import ClusterSpec, Role
 from sloth.model.step import Script, Step
 from sloth.nodes.leave import leave
-from sloth.supervised import certs, checks, clean, member, releases, restore, upgrade
+from sloth.supervised import certs, checks, clean, encryption, member, releases, restore, upgrade
 from sloth.supervised.config import disabled
 from sloth.supervised.flavour import Flavour
 from sloth.supervised.prepare import TEXTS, prepare_steps
@@ -32,6 +33,7 @@ class Supervised(Distribution):
     releases: ClassVar[Sequence[Release]]  # newest first
     downloads: ClassVar[Downloads]
     founding: ClassVar[Mapping[str, Any]] = {}  # keys of the configuration that found a cluster
+    disable_example: ClassVar[Sequence[str]]  # components that the flavour brings, as its documentation names them
     packages = tuple(HOST_TOOLS.values())
 
     @abstractmethod
@@ -45,6 +47,23 @@ class Supervised(Distribution):
     def own_sysctl(self, cluster: Cluster) -> Mapping[str, str]:
         """Kernel settings that only this flavour needs."""
         return {}
+
+    def options_schema(self) -> Mapping[str, Any]:
+        """One field: components that are not wanted."""
+        disable = {
+            "type": "array",
+            "title": "Disabled components",
+            "description": "Components that the distribution brings and that are not deployed (K3s and RKE2 only).",
+            "items": {"type": "string"},
+            "uniqueItems": True,
+            "default": [],
+            "examples": [list(self.disable_example)],
+        }
+        return {"type": "object", "properties": {"disable": disable}}
+
+    def kubelet_unit(self, role: Role) -> str:
+        """The supervisor's: it runs the kubelet."""
+        return self.flavour.unit(server=role == "control-plane")
 
     def versions(self) -> Sequence[str]:
         """Exact versions known, newest first: `v1.36.2+k3s1`."""
@@ -132,9 +151,35 @@ class Supervised(Distribution):
         """`certificate rotate`, then a start."""
         return certs.renew(node, cluster, self.flavour)
 
+    def rotate_secret_key(self, server: Node, cluster: Cluster) -> Script[None]:
+        """`secrets-encrypt rotate-keys`."""
+        return encryption.rotate(self.flavour)
+
+    def take_secret_key(self, node: Node, cluster: Cluster) -> Script[None]:
+        """A restart."""
+        return encryption.take(node, cluster, self.flavour)
+
+    def await_secret_key(self, server: Node, cluster: Cluster) -> Script[None]:
+        """By what `secrets-encrypt status` says of all servers."""
+        return encryption.agree(self.flavour)
+
     def upgrade(self, node: Node, cluster: Cluster, *, first: bool) -> Script[None]:
         """New binary, new images, one restart."""
         return upgrade.upgrade(node, cluster, self.flavour)
+
+    def settings_applied(self, facts: Facts, cluster: Cluster) -> bool:
+        """Whether the supervisor has begun with the files that are there now."""
+        return facts.get("kube.settings") != "stale"
+
+    def apply_settings(self, node: Node, cluster: Cluster) -> Script[None]:
+        """One restart, where `prepare` could not do it."""
+        return upgrade.restart(node, cluster, self.flavour)
+
+    def components(self, version: str) -> Mapping[str, Sequence[str]]:
+        """CoreDNS and the metrics server, as the release notes name their versions."""
+        parts = next((release.parts for release in self.releases if release.version == version), {})
+        named = {self.flavour.coredns: "CoreDNS", self.flavour.metrics: "metrics-server"}
+        return {workload: (parts[part],) for workload, part in named.items() if part in parts}
 
     def backup_paths(self) -> Sequence[str]:
         """Both tokens."""

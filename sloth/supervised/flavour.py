@@ -26,6 +26,7 @@ class Flavour:
     agent_unit: str
     kubectl: str  # where its kubectl is (or what stands for one)
     coredns: str  # the deployment of kube-system
+    metrics: str  # the deployment of kube-system that serves resource metrics
     scale_dns: bool  # sloth sets the number of DNS servers; false = an autoscaler of the distribution does
     supervisor_port: int  # of servers, where others join
     static_pods: bool  # control-plane components run as static pods, not inside the supervisor
@@ -114,6 +115,7 @@ class Flavour:
             cert=f"{tls}/client.crt",
             key=f"{tls}/client.key",
             data_dir=f"{self.data}/server/db/etcd",
+            unit=self.server_unit,
         )
 
     def settling(self, disabled: tuple[str, ...]) -> Settling:

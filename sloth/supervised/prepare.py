@@ -69,7 +69,7 @@ def supervisor(node: Node, cluster: Cluster, flavour: Flavour) -> Unit:
         reads=[*reads, AUTHENTICATION] if server else reads,
         binary=flavour.binary,
         when=f"[ -s {flavour.note} ] && ! [ -e {flavour.tombstone} ]",
-        restart=RESTART if server else "",
+        restart=f"{RESTART} try" if server else "",
         timeout=1500.0,
         texts=TEXTS,
         template="supervisor.service",
@@ -135,12 +135,24 @@ def _files(node: Node, cluster: Cluster, flavour: Flavour, own: Mapping[str, Any
     if containerd:
         steps.insert(2, Put(path=_containerd_file(flavour), content=containerd))
     if node.is_control_plane:
-        restart = TEXTS.text("restart-server.sh", UNIT=flavour.server_unit, NODE=node.name, ADMIN=flavour.admin.flags)
+        restart = _restart_text(node, flavour)
         steps += [
             Put(path=AUTHENTICATION, content=HOSTING.text("authentication.yaml"), mode=0o600),
             Put(path=RESTART, content=restart, mode=0o755),
         ]
     return steps
+
+
+def _restart_text(node: Node, flavour: Flavour) -> str:
+    etcd = flavour.etcd
+    return TEXTS.text(
+        "restart-server.sh",
+        UNIT=flavour.server_unit,
+        NODE=node.name,
+        ADMIN=flavour.admin.flags,
+        OWN=etcd.flags(node.mesh_address),
+        CREDENTIALS=etcd.credentials(seconds=5),
+    )
 
 
 def _cache(flavour: Flavour) -> Do:

@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sloth.hosting.cni import cni_needs
 from sloth.model.artifact import Need
 from sloth.supervised.flavour import Flavour
 
 _SERVERS = ("control-plane",)
-_CNI = "v1.9.1"
-_CNI_URL = "https://github.com/containernetworking/plugins/releases/download/{version}/cni-plugins-linux-{arch}-{version}.tgz"
-_CNI_PLUGINS = ("bridge", "host-local", "portmap", "loopback", "firewall")
 # etcdctl and etcdutl for sloth's questions and snapshots; the server only to try a backup out (`sloth backup verify`).
 _ETCD = {"etcdctl": "/usr/local/bin/etcdctl", "etcdutl": "/usr/local/bin/etcdutl", "etcd": "/usr/local/lib/sloth/etcd"}
 _ETCD_URL = "https://github.com/etcd-io/etcd/releases/download/{version}/"
@@ -72,20 +70,8 @@ def needs(release: Release, flavour: Flavour, downloads: Downloads) -> tuple[Nee
             url=downloads.base + downloads.images,
             checksum_url=sums,
         ),
-        *(_cni(name) for name in _CNI_PLUGINS),
+        *cni_needs(),
         *(_etcd(name, path, release) for name, path in _ETCD.items()),
-    )
-
-
-def _cni(name: str) -> Need:
-    return Need(
-        name=f"cni-{name}",
-        version=_CNI,
-        kind="binary",
-        path=f"/opt/cni/bin/{name}",
-        url=_CNI_URL,
-        checksum_url=f"{_CNI_URL}.sha256",
-        member=name,
     )
 
 

@@ -12,18 +12,26 @@ from sloth.model.node import Node
 from sloth.model.step import Do, Script, Wait
 from sloth.supervised.flavour import Flavour
 from sloth.supervised.prepare import RESTART, delivered, note_version, supervisor
-from sloth.supervised.state import works
+from sloth.supervised.state import wait_working, works
 
 
 def upgrade(node: Node, cluster: Cluster, flavour: Flavour) -> Script[None]:
     """The new files, one restart, and the wait until the node reports the new version."""
-    yield [*delivered(node, cluster), note_version(flavour), _restart(node, cluster, flavour), _arrived(node, cluster, flavour)]
+    title = f"restart {flavour.unit(server=node.is_control_plane)} with the new version"
+    again = _restart(node, cluster, flavour, title)
+    yield [*delivered(node, cluster), note_version(flavour), again, _arrived(node, cluster, flavour)]
 
 
-def _restart(node: Node, cluster: Cluster, flavour: Flavour) -> Do:
+def restart(node: Node, cluster: Cluster, flavour: Flavour) -> Script[None]:
+    """One restart with the files that are there now; refused where etcd could not spare the node."""
+    unit = flavour.unit(server=node.is_control_plane)
+    yield [_restart(node, cluster, flavour, f"restart {unit} with its new settings"), wait_working(node, flavour)]
+
+
+def _restart(node: Node, cluster: Cluster, flavour: Flavour, title: str) -> Do:
     unit = supervisor(node, cluster, flavour)
     return Do(
-        title=f"restart {unit.name} with the new version",
+        title=title,
         unless=unit.current(),
         run=RESTART if node.is_control_plane else f"systemctl restart {unit.name}",
         timeout=1500.0,

@@ -3,77 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from types import MappingProxyType
 
+from sloth.upgrade import extensions
+from sloth.upgrade.finding import Finding, blocks, warns
 from sloth.upgrade.look import Budget, Seen
 from sloth.upgrade.removed import Removed
 from sloth.upgrade.versions import minor, minor_text, parse, skew_problems
 
-Level = Literal["blocks", "warns", "unknown"]
 _OLD = 24 * 3600.0  # seconds after which a snapshot is worth a word
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing. `blocks`: the upgrade does not begin before it is gone."""
-
-    level: Level
-    check: str  # `skew`, `nodes`, `apis`, `budgets`, `etcd`, `snapshot`
-    text: str
-    hint: str
-
-    def as_dict(self) -> dict[str, str]:
-        """The JSON form."""
-        return {"level": self.level, "check": self.check, "text": self.text, "hint": self.hint}
-
-
 def findings(
-    seen: Seen, *, names: Mapping[str, str], silent: Sequence[str], running: str, target: str, now: float
+    seen: Seen,
+    *,
+    names: Mapping[str, str],
+    silent: Sequence[str],
+    running: str,
+    target: str,
+    now: float,
+    unit: str,
+    components: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    after: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> list[Finding]:
     """All of them, those that block first.
 
     `names`: the record's nodes -> mesh address of a control-plane node, "" of a worker. `silent`: nodes whose machine does not
-    run or did not answer. `now`: Unix seconds.
+    run or did not answer. `now`: Unix seconds. `unit`: the systemd unit that runs the kubelet of a control-plane node.
+    `components`, `after`: workloads of kube-system -> versions that belong to the running and to the target version.
     """
     found = [
-        *_nodes(seen, names, silent),
+        *_nodes(seen, names, silent, unit),
         *_skew(seen, target),
         *_apis(seen.apis, running, target),
         *_budgets(seen.budgets),
+        *extensions.findings(seen.extensions, components, after),
         *_snapshot(seen.snapshot, now),
     ]
     return sorted(found, key=lambda each: ("blocks", "unknown", "warns").index(each.level))
 
 
-def _nodes(seen: Seen, names: Mapping[str, str], silent: Sequence[str]) -> list[Finding]:
+def _nodes(seen: Seen, names: Mapping[str, str], silent: Sequence[str], unit: str) -> list[Finding]:
     found = []
     for name, address in names.items():
         node = seen.nodes.get(name)
         if name in silent:
             found.append(
-                _blocks("nodes", f"{name} does not run or does not answer", f"sloth status; or sloth nodes remove {name}")
+                blocks("nodes", f"{name} does not run or does not answer", f"sloth status; or sloth nodes remove {name}")
             )
         elif node is None:
-            found.append(_blocks("nodes", f"Kubernetes does not know {name}", "sloth up"))
+            found.append(blocks("nodes", f"Kubernetes does not know {name}", "sloth up"))
         elif not node.ready and not node.drained:
-            found.append(_blocks("nodes", f"{name} is not Ready", f"kubectl describe node {name}"))
+            found.append(blocks("nodes", f"{name} is not Ready", f"kubectl describe node {name}"))
         elif node.cordoned and not node.drained:
-            found.append(_warns("nodes", f"{name} is cordoned, and stays so", f"kubectl uncordon {name}"))
+            found.append(warns("nodes", f"{name} is cordoned, and stays so", f"kubectl uncordon {name}"))
         if name not in silent and address and not seen.servers.get(address):
-            found.append(
-                _warns("nodes", f"the API server of {name} does not answer", f"sloth ssh {name} -- journalctl -u kubelet -n 50")
-            )
+            hint = f"sloth ssh {name} -- journalctl -u {unit} -n 50"
+            found.append(warns("nodes", f"the API server of {name} does not answer", hint))
     strangers = [name for name in seen.nodes if name not in names]
     return found + [
-        _warns("nodes", f"{name} is not sloth's: it keeps its version", f"kubectl describe node {name}") for name in strangers
+        warns("nodes", f"{name} is not sloth's: it keeps its version", f"kubectl describe node {name}") for name in strangers
     ]
 
 
 def _skew(seen: Seen, target: str) -> list[Finding]:
     servers = [version for version in seen.servers.values() if version]
     kubelets = [node.version for node in seen.nodes.values()]
-    return [_blocks("skew", text, "sloth status shows every node's version") for text in skew_problems(servers, kubelets, target)]
+    return [blocks("skew", text, "sloth status shows every node's version") for text in skew_problems(servers, kubelets, target)]
 
 
 def _apis(apis: Sequence[Removed] | None, running: str, target: str) -> list[Finding]:
@@ -95,14 +91,14 @@ def _apis(apis: Sequence[Removed] | None, running: str, target: str) -> list[Fin
         text = f"{each.api} {each.resource} is in use and is removed in {each.minor[0]}.{each.minor[1]}"
         if each.minor <= minor(target):
             found.append(
-                _blocks(
+                blocks(
                     "apis",
                     f"{text}, so {minor_text(target)} does not serve it",
                     f"{use}; the API server forgets the use when it restarts",
                 )
             )
         else:
-            found.append(_warns("apis", text, use))
+            found.append(warns("apis", text, use))
     return found
 
 
@@ -113,10 +109,10 @@ def _budgets(budgets: Sequence[Budget]) -> list[Finding]:
         show = f"kubectl -n {namespace} describe poddisruptionbudget {name}"
         if each.never:
             text = f"budget {each.name} never lets a pod go: {each.desired} of {each.expected} must stay"
-            found.append(_blocks("budgets", text, f"more replicas or a looser budget: {show}"))
+            found.append(blocks("budgets", text, f"more replicas or a looser budget: {show}"))
         elif not each.allowed and each.expected:
             text = f"budget {each.name} lets no pod go now: {each.healthy} healthy, {each.desired} must stay"
-            found.append(_warns("budgets", text, show))
+            found.append(warns("budgets", text, show))
     return found
 
 
@@ -124,7 +120,7 @@ def _snapshot(taken: float, now: float) -> list[Finding]:
     if taken and now - taken < _OLD:
         return []
     text = f"the newest snapshot of etcd is {age(now - taken)} old" if taken else "there is no snapshot of etcd yet"
-    return [_warns("snapshot", text, "nothing: sloth upgrade apply saves one before it begins")]
+    return [warns("snapshot", text, "nothing: sloth upgrade apply saves one before it begins")]
 
 
 def age(seconds: float) -> str:
@@ -151,11 +147,3 @@ def unfinished(seen: Seen, names: Mapping[str, str], target: str) -> list[str]:
         if node.drained:
             found.append(f"{name}: still cordoned by the upgrade")
     return found
-
-
-def _blocks(check: str, text: str, hint: str) -> Finding:
-    return Finding(level="blocks", check=check, text=text, hint=hint)
-
-
-def _warns(check: str, text: str, hint: str) -> Finding:
-    return Finding(level="warns", check=check, text=text, hint=hint)

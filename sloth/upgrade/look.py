@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
+from sloth.upgrade import extensions
+from sloth.upgrade.extensions import Extensions
 from sloth.upgrade.removed import Removed, requested
 
-DRAINED = "sloth.dev/drained-by"  # annotation: this upgrade cordoned the node, and will uncordon it
+HOLDS = "upgrade"  # value of the annotation `sloth.dev/cordoned`: this upgrade cordoned the node, and will uncordon it
 SYSTEM = "kube-system"
 _TAB = '{"\\t"}'
 _NODE = _TAB.join(
@@ -21,7 +23,7 @@ _NODE = _TAB.join(
         "{.status.nodeInfo.kubeletVersion}",
         '{.status.conditions[?(@.type=="Ready")].status}',
         "{.spec.unschedulable}",
-        "{.metadata.annotations.sloth\\.dev/drained-by}",
+        "{.metadata.annotations.sloth\\.dev/cordoned}",
     )
 )
 _BUDGET = _TAB.join(
@@ -53,6 +55,11 @@ class NodeSeen:
     ready: bool
     cordoned: bool
     drained: bool  # cordoned by an upgrade
+
+    @property
+    def away(self) -> bool:
+        """Whether it takes no pods, for another reason than an upgrade."""
+        return not self.drained and (self.cordoned or not self.ready)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +101,7 @@ class Seen:
     budgets: tuple[Budget, ...] = ()
     workloads: tuple[Workload, ...] = ()  # outside kube-system
     apis: tuple[Removed, ...] | None = None  # deprecated APIs that were requested; None = not read
+    extensions: Extensions = field(default_factory=Extensions)
     snapshot: float = 0.0  # Unix seconds of the newest snapshot on the node that was asked; 0 = none
 
     @property
@@ -116,6 +124,7 @@ echo '= budgets'
 {kubectl} get poddisruptionbudgets -A -o jsonpath='{{range .items[*]}}{_BUDGET}{{"\\n"}}{{end}}' || exit
 echo '= workloads'
 {kubectl} get {WORKLOADS} -A -o jsonpath='{{range .items[*]}}{_WORKLOAD}{{"\\n"}}{{end}}' || exit
+{extensions.question(kubectl)}
 echo '= snapshot'
 stat -c %Y {snapshots}/*.db 2>/dev/null | sort -n | tail -n 1
 echo '= apis'
@@ -143,14 +152,15 @@ def parse(text: str) -> Seen:
         servers={address: version for address, _, version in (line.partition(" ") for line in parts["servers"])},
         budgets=tuple(map(_budget, parts["budgets"])),
         workloads=tuple(each for each in map(_workload, parts["workloads"]) if f" {SYSTEM}/" not in each.name),
+        extensions=extensions.read(parts),
         apis=tuple(requested("\n".join(apis))) if "read" in apis else None,
         snapshot=float(parts["snapshot"][0]) if parts["snapshot"] else 0.0,
     )
 
 
 def _node(line: str) -> NodeSeen:
-    name, version, ready, cordoned, drained = line.split("\t")
-    return NodeSeen(name=name, version=version, ready=ready == "True", cordoned=cordoned == "true", drained=bool(drained))
+    name, version, ready, cordoned, held = line.split("\t")
+    return NodeSeen(name=name, version=version, ready=ready == "True", cordoned=cordoned == "true", drained=held == HOLDS)
 
 
 def _budget(line: str) -> Budget:

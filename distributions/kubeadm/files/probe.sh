@@ -22,6 +22,10 @@ systemctl is-active kubelet containerd sloth-api-balancer 2>/dev/null | {
 [ -s /etc/kubernetes/manifests/kube-apiserver.yaml ] || exit 0
 sed -n 's/.*kube-apiserver:\(v[0-9][^ ]*\)$/kube.server=\1/p' /etc/kubernetes/manifests/kube-apiserver.yaml
 sed -n 's/^ *sloth.dev\/encryption: "*\([0-9a-f]*\)"*$/kube.encryption=\1/p' /etc/kubernetes/manifests/kube-apiserver.yaml
+awk 'FNR == 1 {pod = FILENAME; sub(/.*\//, "", pod); sub(/\.yaml$/, "", pod)}
+  /^ *sloth\.dev\/settings: / {gsub(/"/, "", $2); print "kube.settings." pod "=" $2}
+  /^ *- --/ {flags[pod] = flags[pod] " " $2}
+  END {for (pod in flags) print "kube.flags." pod "=" substr(flags[pod], 2)}' /etc/kubernetes/manifests/*.yaml
 [ "$(curl -sk -m 2 https://127.0.0.1:6443/readyz 2>/dev/null)" = ok ] && echo kube.api=ok || echo kube.api=down
 curl -sf -m 2 http://127.0.0.1:2381/readyz >/dev/null 2>&1 && echo kube.etcd=ok || echo kube.etcd=down
 [ "$(curl -sk -m 2 https://127.0.0.1:6444/readyz 2>/dev/null)" = ok ] || exit 0

@@ -17,6 +17,7 @@ if [ -e /etc/systemd/system/@SERVER_UNIT@.service ]; then unit=@SERVER_UNIT@; el
 echo "unit.$unit=$(systemctl is-active $unit 2>/dev/null)"
 echo "unit.sloth-api-balancer=$(systemctl is-active sloth-api-balancer 2>/dev/null)"
 [ $unit = @SERVER_UNIT@ ] && [ -s @NOTE@ ] || exit 0
+[ ! -s /run/sloth/$unit.loaded ] || sha256sum -c --status /run/sloth/$unit.loaded 2>/dev/null || echo kube.settings=stale
 [ "$(curl -sk -m 2 https://127.0.0.1:6443/readyz 2>/dev/null)" = ok ] && echo kube.api=ok || echo kube.api=down
 curl -sf -m 2 http://127.0.0.1:2381/readyz >/dev/null 2>&1 && echo kube.etcd=ok || echo kube.etcd=down
 [ "$(curl -sk -m 2 https://127.0.0.1:@PORT@/readyz 2>/dev/null)" = ok ] || exit 0

@@ -1,7 +1,9 @@
 #!/bin/sh
 # Restarts the supervisor of this control-plane node: one node of the cluster at a time, however many of them are told to.
 # A ConfigMap is the lock. Who does not come back keeps it, so that a configuration that does not work stops one server only.
+# Where etcd would be without a majority meanwhile, nothing is restarted: a failure, but with `try`, which is made good later.
 set -u
+mode=${1:-must}
 unit=@UNIT@
 node=@NODE@
 loaded=/run/sloth/$unit.loaded
@@ -14,6 +16,16 @@ until_true() { # $1 seconds, $2 shell condition
     [ "$(now)" -lt "$end" ] || return 1
     sleep 1
   done
+}
+
+# Whether etcd can spare this member for a while. Of one or two none can be spared: there it is enough that all are well.
+spared() {
+  listed=$(etcdctl member list -w simple --consistency=s @OWN@ 2>/dev/null) || return 1
+  voting=$(printf '%s\n' "$listed" | grep -c ', false$')
+  well=$(printf '%s\n' "$listed" | awk -F', ' '$6 == "false" && $5 != "" {sub(/,.*/, "", $5); print $5}' |
+    xargs -r -P 16 -I{} etcdctl endpoint health -w json --endpoints={} @CREDENTIALS@ 2>/dev/null | grep -c '"health":true')
+  needed=$((voting / 2 + 1))
+  if [ "$voting" -lt 3 ]; then [ "$well" = "$voting" ]; else [ $((well - 1)) -ge $needed ]; fi
 }
 
 if systemctl is-active -q "$unit" && [ "$(kube get --raw /readyz)" = ok ]; then
@@ -34,6 +46,12 @@ if systemctl is-active -q "$unit" && [ "$(kube get --raw /readyz)" = ok ]; then
     sleep 2
   done
   kube patch configmap sloth-restart --type merge -p '{"data":{"failed":null}}' >/dev/null
+  if ! until_true 30 spared; then
+    kube delete configmap sloth-restart --ignore-not-found >/dev/null
+    echo "$node is not restarted: ${voting:-unknown} voting members of etcd, ${well:-0} healthy, ${needed:-some} needed without it" >&2
+    [ "$mode" = try ] && exit 0
+    exit 1
+  fi
 fi
 
 rm -f "$loaded"

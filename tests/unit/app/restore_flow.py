@@ -151,8 +151,13 @@ class RestoreFlow:
 
 
 def template(directory: Path) -> None:
+    """`standing`, in a process of its own."""
+    standing(directory, pytest.MonkeyPatch())
+
+
+def standing(directory: Path, patch: pytest.MonkeyPatch) -> RestoringWorld:
     """A cluster that is up, with data, and a backup of earlier data at its place."""
-    world = _world(directory, lambda _what: None)
+    world = _world(directory, lambda _what: None, patch)
     with contextlib.redirect_stderr(io.StringIO()):
         bring_up(world.options, yes=False)
     for name, host in world.living().items():
@@ -165,10 +170,10 @@ def template(directory: Path) -> None:
         site = Site(Path(folder) / "node")
         site.make()
         shutil.copytree(site.spool, directory / "data" / "backups" / "shop")
+    return world
 
 
-def _world(directory: Path, tick) -> RestoringWorld:
-    patch = pytest.MonkeyPatch()
+def _world(directory: Path, tick, patch: pytest.MonkeyPatch) -> RestoringWorld:
     world = RestoringWorld(directory, tick, control=3, workers=1, name="shop").install(patch)
     saving = Saving()
     patch.setattr(registry, "distribution", lambda name: saving)
@@ -181,6 +186,6 @@ def make(template_folder: Path):
     def made(directory: Path, tick) -> RestoreFlow:
         if not any(directory.iterdir()):
             shutil.copytree(template_folder, directory, dirs_exist_ok=True)
-        return RestoreFlow(_world(directory, tick))
+        return RestoreFlow(_world(directory, tick, pytest.MonkeyPatch()))
 
     return made

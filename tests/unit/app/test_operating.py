@@ -194,6 +194,12 @@ def test_what_a_distribution_cannot_is_said(world):
         with pytest.raises(UsageError) as failure:
             work()
         assert failure.value.code == "certs/not-supported"
+    with pytest.raises(UsageError) as failure:
+        rotate_what(world.options, ["ca"], yes=True)
+    assert failure.value.code == "certs/authorities-stay"
+    with pytest.raises(UsageError) as failure:
+        rotate_what(world.options, ["encryption-key"], yes=True)
+    assert failure.value.code == "certs/not-supported", "no success is told where nothing was done"
 
 
 def test_two_rotations_at_once_are_refused(world):

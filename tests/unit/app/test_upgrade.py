@@ -146,7 +146,7 @@ def test_what_blocks_ends_the_plan_with_15_and_apply_before_anything(world):
     ("node", "text", "code", "left"),
     [
         ("cp-2", "toy upgrade next", "upgrade/halted", {"cp-2", "cp-3", "work-1", "work-2"}),
-        ("cp-1", "xargs", "upgrade/drain-failed", {"cp-2", "cp-3", "work-1", "work-2"}),
+        ("cp-1", " drain cp-2 ", "node/drain-failed", {"cp-2", "cp-3", "work-1", "work-2"}),
         ("work-1", "toy upgrade worker", "upgrade/halted", {"work-1", "work-2"}),
     ],
 )
@@ -165,6 +165,18 @@ def test_what_fails_halts_with_its_cause_and_the_next_command_goes_on(world, nod
     assert world.state.load().kubernetes_version == NEW
     drains = {name: host.facts["drains"] for name, host in world.living().items()}
     assert all(drains[name] == 1 for name in set(drains) - left), "what was finished was left alone"
+
+
+def test_a_drain_takes_as_long_as_the_pool_allows_and_a_control_plane_five_minutes(world):
+    ask_for(world, "1.36")
+    text = world.spec.read_text()
+    pool = "{name: work, role: worker, provider: local, "
+    assert pool in text
+    world.spec.write_text(text.replace(pool, f"{pool}disruption: {{drainTimeout: 15m}}, "))
+    upgrade(world)
+    drains = [text for host in world.living().values() for title, text in host.ran if title.startswith("drain")]
+    assert len(drains) == 5
+    assert {("work" in text, "--timeout=900s" in text) for text in drains} == {(True, True), (False, False)}
 
 
 def test_a_batch_in_which_one_fails_lets_the_others_work_again(tmp_path):
@@ -318,7 +330,7 @@ class _Answers:
         return ""
 
 
-def fleet_run(fleet: Fleet, batch: str) -> Cluster:
+def fleet_run(fleet: Fleet, batch: str, unavailable: str = "100%") -> Cluster:
     leases = tuple(
         Lease(
             name=name,
@@ -333,7 +345,7 @@ def fleet_run(fleet: Fleet, batch: str) -> Cluster:
     )
     pools = (
         PoolSpec(name="cp", role="control-plane", provider="local", count=3),
-        PoolSpec(name="work", role="worker", provider="local", count=len(fleet.names) - 3),
+        PoolSpec(name="work", role="worker", provider="local", count=len(fleet.names) - 3, max_unavailable=unavailable),
     )
     record = Record(
         cluster="big", leases=leases, kubernetes_version=OLD,
@@ -359,6 +371,13 @@ def test_five_hundred_nodes_come_fifty_at_a_time():
     assert fleet.together == [1, *[50] * 9, 46], "10 % of 497 are 50 at a time, after the canary"
     workers = {fleet.trips[name] for name in fleet.names if name.startswith("work")}
     assert workers == {4}, "a look, images, the upgrade, the preparation: the same for each"
+
+
+def test_a_pool_may_have_fewer_away_than_a_batch_takes():
+    fleet = Fleet(3, 40)
+    fleet_run(fleet, "50%", unavailable="10%")
+    assert set(fleet.version.values()) == {NEW}
+    assert fleet.together == [1, *[4] * 9, 3]
 
 
 def test_nodes_whose_turn_never_came_were_hardly_asked():

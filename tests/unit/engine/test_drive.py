@@ -173,6 +173,25 @@ def test_the_hint_is_the_steps_own(run: Drive, step: Step, hint: str) -> None:
     assert f"after {step.timeout:g} s" in failure.value.summary
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "cp: error writing '/var/x': No space left on device",  # the C library
+        "open /var/lib/etcd/member/wal/0.tmp: no space left on device",  # Go
+    ],
+)
+def test_a_full_disk_is_named_whoever_says_it(run: Drive, words: str) -> None:
+    run.node.on("x", answer=Result(exit=1, err=f"first\n{words}"))
+
+    def script() -> Script[None]:
+        yield do("x", hint="sloth doctor")
+
+    with pytest.raises(StepError) as failure:
+        run(script())
+    assert (failure.value.code, failure.value.hint) == ("node/disk-full", "sloth ssh n1 -- df -h")
+    assert words in failure.value.detail
+
+
 def test_a_question_that_may_fail_is_an_answer(run: Drive) -> None:
     run.node.on("maybe", answer=Result(exit=1)).on("after")
 

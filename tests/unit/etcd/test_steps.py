@@ -111,6 +111,11 @@ def test_questions_are_questions_and_say_what_they_are():
     assert sum(isinstance(step, Ask) for step in steps) == 3
 
 
+def test_the_unit_that_runs_the_member_is_named_when_it_does_not_come_up():
+    access = replace(ACCESS, unit="k3s")
+    assert wait_healthy(access, "10.90.0.1", "control-1").hint == "sloth ssh control-1 -- journalctl -u k3s -n 50"
+
+
 def test_members_are_looked_at_in_one_round_trip_under_their_nodes_names():
     of = cluster(2)
     listed = "a1, started, x, https://10.90.0.1:2380, https://10.90.0.1:2379, false"

@@ -16,7 +16,8 @@ from sloth.model.spec import ClusterSpec, PoolSpec
 
 ABILITIES = {
     "apply_encryption", "certificates", "encryption_applied", "etcd_access", "kubectl", "renew", "revoke_tokens",
-    "rewrite_secrets",
+    "rewrite_secrets", "components", "settings_applied", "apply_settings", "authorities", "has_authorities",
+    "apply_authorities", "spread_authorities", "rotate_secret_key", "take_secret_key", "await_secret_key",
 }  # optional (sloth.contracts.lifecycle): `Named` has none of them  # fmt: skip
 
 
@@ -24,6 +25,9 @@ class Named:
     """A distribution whose scripts are tuples: (method, node, further names or values)."""
 
     name = "named"
+
+    def kubelet_unit(self, role: str) -> str:
+        return f"named-{role}"
 
     def __getattr__(self, method: str) -> Any:
         if method in ABILITIES:

@@ -70,6 +70,7 @@ def test_a_lost_control_plane_is_never_begun_anew(state):
     assert caught.value.code == "kubernetes/control-plane-lost"
     assert ("broken" if state == "broken" else "gone") in caught.value.detail
     assert player.orders == []
+    assert caught.value.hint == "sloth ssh cp-1 -- journalctl -u named-control-plane -n 50"
 
 
 def test_a_founding_that_fails_is_not_recorded():

@@ -33,6 +33,16 @@ is-active) [ -e "$WORLD/active" ] ;;
 restart) [ ! -e "$WORLD/works" ] || echo sum >"$WORLD/loaded" ;;
 esac
 """
+# `$WORLD/etcd`: one line for each member, `well` or `ill`.
+ETCDCTL = """#!/bin/sh
+case "$1 $2" in
+'member list') n=0; while read -r _; do n=$((n + 1)); echo "a$n, started, n$n, https://h$n:2380, https://h$n:2379, false"
+  done <"$WORLD/etcd" ;;
+'endpoint health') for word; do case $word in --endpoints=*) n=${word%:2379}; n=${n##*/h} ;; esac; done
+  [ "$(sed -n ${n}p "$WORLD/etcd")" = well ] && echo '[{"endpoint":"x","health":true,"took":"1ms"}]' ;;
+*) exit 9 ;;
+esac
+"""
 CURL = """#!/bin/sh
 [ -e "$WORLD/works" ] && printf ok
 """
@@ -52,13 +62,14 @@ class World:
         self.folder = folder
         bin_dir = folder / "bin"
         bin_dir.mkdir()
-        tools = {"kubectl": KUBECTL, "systemctl": SYSTEMCTL, "curl": CURL, "sleep": SLEEP, "date": DATE}
+        tools = {"kubectl": KUBECTL, "systemctl": SYSTEMCTL, "curl": CURL, "etcdctl": ETCDCTL, "sleep": SLEEP, "date": DATE}
         for name, text in {**tools, "timeout": '#!/bin/sh\nshift\nexec "$@"\n'}.items():
             (bin_dir / name).write_text(text)
             (bin_dir / name).chmod(0o755)
         (folder / "clock").write_text("0")
         (folder / "nodes").mkdir()
         self.has("works", "active", "nodes/control-1", "nodes/control-2")
+        self.has("etcd", text="well\nwell\nwell\n")
 
     def has(self, *names: str, text: str = "") -> None:
         for name in names:
@@ -69,11 +80,11 @@ class World:
         for name in names:
             (self.folder / name).unlink()
 
-    def run(self) -> subprocess.CompletedProcess[str]:
+    def run(self, mode: str = "must") -> subprocess.CompletedProcess[str]:
         script = files(K3S, cluster(K3S, 3, 1))[SCRIPT].replace("/run/sloth/$unit.loaded", f"{self.folder}/loaded")
         environment = {"PATH": f"{self.folder}/bin:{os.environ['PATH']}", "WORLD": str(self.folder)}
         return subprocess.run(
-            ["sh", "-s"], input=script, text=True, capture_output=True, env=environment, check=False, timeout=60
+            ["sh", "-s", "--", mode], input=script, text=True, capture_output=True, env=environment, check=False, timeout=60
         )
 
     @property
@@ -157,3 +168,33 @@ def test_a_failure_of_an_earlier_run_that_is_tried_again_is_no_reason_to_stop(wo
         '[ "$(cat "$WORLD/clock")" -lt 100 ] || [ -e "$WORLD/given" ] || { touch "$WORLD/given"; rm -rf "$WORLD/lock"; }\n',
     )
     assert world.run().returncode == 0 and world.seconds >= 100
+
+
+@pytest.mark.parametrize(
+    ("members", "spared"),
+    [("well", True), ("well well", True), ("well ill", False), ("well well well", True), ("well well ill", False),
+     ("well well well ill", False), ("well ill well well well", True), ("well well well ill ill", False)],
+)  # fmt: skip
+def test_a_server_that_etcd_cannot_spare_is_not_restarted(world: World, members: str, spared: bool) -> None:
+    world.has("etcd", text="".join(f"{each}\n" for each in members.split()))
+    done = world.run()
+    assert (done.returncode == 0) == spared
+    assert any(line.startswith("systemctl restart") for line in world.log) == spared
+    assert not (world.folder / "lock").exists(), "others may have their turn"
+    if not spared:
+        voting, well = len(members.split()), members.split().count("well")
+        assert f"{voting} voting members of etcd, {well} healthy, {voting // 2 + 1} needed without it" in done.stderr
+
+
+def test_a_try_that_is_refused_is_no_failure(world: World) -> None:
+    world.has("etcd", text="well\nwell\nill\n")
+    done = world.run("try")
+    assert done.returncode == 0 and "is not restarted" in done.stderr
+    assert not any(line.startswith("systemctl restart") for line in world.log)
+
+
+def test_a_server_that_is_down_is_started_whatever_etcd_says(world: World) -> None:
+    world.has("etcd", text="ill\nill\nwell\n")
+    world.lacks("active")
+    assert world.run("try").returncode == 0
+    assert any(line.startswith("systemctl restart") for line in world.log)

@@ -1,11 +1,13 @@
 """Who is upgraded together."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sloth.errors import UsageError
-from sloth.upgrade.batches import batches, seconds, size
+from sloth.upgrade.batches import Pool, batches, most, seconds, size
 
 NAMES = [f"work-{n}" for n in range(1, 501)]
 
@@ -44,6 +46,35 @@ def test_everybody_comes_once_and_in_order(todo, more, percent, canary):
     found = batches(names, todo + more, f"{percent}%", canary=canary)
     assert [name for group in found for name in group] == names
     assert all(0 < len(group) <= size(f"{percent}%", todo + more) for group in found)
+
+
+POOLS = {name: Pool(name="odd" if number % 2 else "even", limit=3) for number, name in enumerate(NAMES)}
+
+
+@pytest.mark.parametrize(("share", "nodes", "count"), [("10%", 29, 2), ("10%", 5, 1), ("100%", 5, 5), ("2", 5, 2), ("99%", 0, 1)])
+def test_what_may_be_away_is_of_the_pool_rounded_down(share, nodes, count):
+    assert most(share, nodes) == count
+
+
+def test_who_is_away_already_takes_room_and_one_always_may_go():
+    assert [Pool(name="p", limit=3, away=tuple("abcd"[:n])).room for n in range(5)] == [3, 2, 1, 1, 1]
+
+
+def test_a_pool_narrows_its_own_nodes_and_no_others():
+    narrow = dict.fromkeys(NAMES[:4], Pool(name="db", limit=1))
+    found = batches(NAMES[:10], 10, "50%", canary=False, pools=narrow)
+    assert found == [("work-1", *NAMES[4:8]), ("work-2", *NAMES[8:10]), ("work-3",), ("work-4",)]
+
+
+@given(st.integers(1, 60), st.integers(1, 100), st.booleans(), st.integers(1, 9), st.integers(0, 4))
+def test_no_group_has_more_of_a_pool_than_may_be_away(todo, percent, canary, limit, away):
+    pools = {name: replace(POOLS[name], limit=limit, away=tuple("abcd"[:away])) for name in NAMES[:todo]}
+    found = batches(NAMES[:todo], todo, f"{percent}%", canary=canary, pools=pools)
+    assert sorted(name for group in found for name in group) == sorted(NAMES[:todo])
+    for group in found:
+        assert 0 < len(group) <= size(f"{percent}%", todo)
+        for pool in ("odd", "even"):
+            assert sum(pools[name].name == pool for name in group) <= max(1, limit - away)
 
 
 def test_durations():

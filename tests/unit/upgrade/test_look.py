@@ -31,7 +31,7 @@ NAMES = {"cp-1": "10.90.0.1", "work-1": "", "work-2": ""}
 
 
 def found(answer=ANSWER, silent=(), now=2000.0, names=NAMES):
-    return findings(parse(answer), names=names, silent=silent, running="v1.35.4", target="v1.36.3", now=now)
+    return findings(parse(answer), names=names, silent=silent, running="v1.35.4", target="v1.36.3", now=now, unit="kubelet")
 
 
 def texts(level, **given):
@@ -51,6 +51,16 @@ def test_an_answer_is_read_in_full():
         ("storage.k8s.io/v1beta1", (1, 36), "storage.k8s.io/v1"),
         ("resource.k8s.io/v1beta1", (1, 38), "resource.k8s.io/v1"),
     ]
+
+
+def test_extensions_are_a_part_of_the_look():
+    more = "= services\n= webhooks\na\tFail\tguard/hook\tall\t,|pods,;\n= endpoints\n= images\ncoredns\tmine/coredns:v9\n= apis"
+    brings = {"components": {"coredns": ("v1.13.1",)}, "after": {"coredns": ("v1.14.2",)}}
+    seen = parse(ANSWER.replace("= apis", more))
+    given = {"names": NAMES, "silent": (), "running": "v1.35.4", "target": "v1.36.3", "now": 2000.0, "unit": "kubelet"}
+    checks = {each.check: each.level for each in findings(seen, **given, **brings)}
+    assert (checks["webhooks"], checks["components"]) == ("blocks", "warns")
+    assert "= webhooks" in question("kubectl", ["10.90.0.1"], "/s") and "= images" in question("kubectl", [], "/s")
 
 
 @pytest.mark.parametrize("text", ["", "= nodes\ncp-1\tv1\n", ANSWER.partition("= apis")[0], ANSWER.replace("\t3\t2\t3", "")])

@@ -1,13 +1,10 @@
-"""Gates and drains, run by a real shell against a kubectl that answers from files."""
+"""Gates, run by a real shell against a kubectl that answers from files."""
 
 import subprocess
 
 import pytest
 
-from sloth.errors import KubernetesError, StepError
-from sloth.model.step import Do, Result, Wait
-from sloth.testing.contract import check_steps
-from sloth.upgrade.drain import empty, let_in
+from sloth.model.step import Wait
 from sloth.upgrade.gate import nodes_are_well, pause, workloads_are_well
 
 FAKE = """#!/bin/sh
@@ -15,9 +12,6 @@ case "$*" in
 *'get nodes'*) cat {folder}/nodes ;;
 *'get pods'*) cat {folder}/pods ;;
 *'get deployments'*) cat {folder}/workloads ;;
-drain*) [ "$2" = stuck ] && {{ echo 'Cannot evict pod as it would violate the pod'"'"'s disruption budget.' >&2; exit 1; }}
-  echo "$2" >>{folder}/drained ;;
-*) echo "$*" >>{folder}/said ;;
 esac
 """
 
@@ -98,66 +92,3 @@ def test_the_share_of_failing_workloads_must_not_rise(kubectl, tmp_path, workloa
 def test_a_pause_is_cut_into_pieces():
     assert [wait.until for wait in pause(12)] == ["sleep 5", "sleep 5", "sleep 2"]
     assert pause(0) == []
-
-
-def played(script, cordons, failing=None):
-    """Steps of a script whose question is answered with `cordons`; `failing` is thrown at the drain."""
-    steps = []
-    try:
-        wanted = next(script)
-        while True:
-            batch = wanted if isinstance(wanted, list) else [wanted]
-            steps += batch
-            if failing and any(step.title.startswith("drain") for step in batch):
-                wanted, failing = script.throw(failing), None
-                continue
-            results = [
-                Result(out=cordons if step.title.startswith("look who") else "default/db allows no disruption") for step in batch
-            ]
-            wanted = script.send(results if isinstance(wanted, list) else results[0])
-    except StopIteration:
-        return steps
-
-
-def test_nodes_are_cordoned_marked_and_drained_side_by_side(kubectl, tmp_path):
-    steps = played(empty(str(kubectl), ["work-1", "work-2"]), "work-1 <none> <none>\nwork-2 <none> <none>\n")
-    assert check_steps(steps[1:]) == []
-    for step in steps[1:]:
-        assert isinstance(step, Do) and shell(step.run).returncode == 0
-    said = (tmp_path / "said").read_text()
-    assert "annotate nodes work-1 work-2 --overwrite sloth.dev/drained-by=upgrade" in said and "cordon work-1 work-2" in said
-    assert sorted((tmp_path / "drained").read_text().split()) == ["work-1", "work-2"]
-    assert "--force" not in steps[-1].run and "--disable-eviction" not in steps[-1].run
-
-
-def test_a_node_that_somebody_cordoned_is_drained_and_stays_cordoned(kubectl):
-    cordons = "work-1 true <none>\nwork-2 true upgrade\n"
-    assert [step.title for step in played(empty(str(kubectl), ["work-1", "work-2"]), cordons)] == [
-        "look who cordoned work-1, work-2", "drain work-1, work-2",
-    ]  # fmt: skip
-    back = played(let_in(str(kubectl), ["work-1", "work-2"]), cordons)
-    assert [step.title for step in back] == ["look who cordoned work-1, work-2", "uncordon work-2"]
-    assert [step.title for step in played(let_in(str(kubectl), ["work-1"]), "work-1 <none> <none>")] == [
-        "look who cordoned work-1"
-    ]
-
-
-def test_a_drain_that_a_budget_holds_up_names_node_and_budget(kubectl):
-    steps = played(empty(str(kubectl), ["work-1", "stuck"]), "work-1 <none> <none>\nstuck <none> <none>\n")
-    done = shell(steps[-1].run)
-    assert done.returncode != 0 and "sloth-drain-failed stuck" in done.stderr
-    error = StepError("step/failed", "x", hint="y", detail=done.stderr)
-    with pytest.raises(KubernetesError) as caught:
-        played(empty(str(kubectl), ["work-1", "stuck"]), "", failing=error)
-    assert caught.value.code == "upgrade/drain-blocked"
-    assert "stuck cannot be drained: disruption budget default/db" in caught.value.summary
-    assert "sloth upgrade apply --resume" in caught.value.hint
-
-
-def test_a_drain_that_fails_for_another_reason_says_what_kubectl_said(kubectl):
-    error = StepError(
-        "step/failed", "x", hint="y", detail="sloth-drain-failed work-1\ncannot delete Pods that declare no controller"
-    )
-    with pytest.raises(KubernetesError) as caught:
-        played(empty(str(kubectl), ["work-1"]), "", failing=error)
-    assert caught.value.code == "upgrade/drain-failed" and "no controller" in caught.value.detail

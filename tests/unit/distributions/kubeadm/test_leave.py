@@ -36,7 +36,8 @@ def evict(name: str, **answers: Answer) -> Run:
 def test_a_server_is_drained_then_forgotten_then_taken_out_of_etcd() -> None:
     done = run(KUBEADM.evict(SERVER, "control-2", OF), {"look at node control-2": "control-2 True", **etcd(3)})
     assert done.error is None
-    assert done.titles[6:] == ["drain control-2", DELETE, LEAVE, "wait for the Kubernetes API"]
+    led = "wait until controllers and scheduler are at work"
+    assert done.titles[6:] == [led, "drain control-2", DELETE, LEAVE, "wait for the Kubernetes API"]
     assert "member remove a2" in done.text(LEAVE) and "https://10.90.0.2:2379" not in done.text(LEAVE)
     assert "--force" not in done.text("drain control-2")
 
