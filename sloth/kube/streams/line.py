@@ -1,0 +1,134 @@
+"""A socket that was upgraded, for the sync front: one thread at a time sends and receives, any thread may wake it.
+
+One thread, because a TLS connection must not be read and written by two at once; without blocking, because a peer that cannot
+write does not read either.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from sloth.errors import ConnectError
+
+if TYPE_CHECKING:
+    import httpx2
+
+CHUNK = 256 * 1024  # bytes that are asked for at once
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_ALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 4))  # seconds, seconds, times: a silent peer is dead then
+
+
+class Line:
+    """The socket below a response of status 101. Raises ConnectError if there is none to be had."""
+
+    def __init__(self, response: httpx2.Response, what: str) -> None:
+        self._response = response
+        stream: Any = response.extensions["network_stream"]
+        self._early = _early(stream)
+        self._sock: socket.socket = stream.get_extra_info("socket")
+        if stream.get_extra_info("ssl_object") is not None and not isinstance(self._sock, ssl.SSLSocket):
+            response.close()
+            raise ConnectError(
+                "kube/stream-proxy",
+                f"{what}: there is no way through a proxy that speaks TLS itself",
+                hint="`proxy-url: http://…` in the kubeconfig, or the async client",
+            )
+        self._sock.setblocking(False)
+        keep_alive(self._sock)
+        self._ears, self._bell = socket.socketpair()
+        for each in (self._ears, self._bell):
+            each.setblocking(False)
+        self._half_sent = b""
+        self.over = False
+
+    def send(self, out: bytearray) -> None:
+        """Send as much as goes; what was sent is taken from `out`."""
+        while (self._half_sent or out) and not self.over:
+            if not self._half_sent:
+                # TLS wants the very same bytes again after it could not send them.
+                with memoryview(out) as view:
+                    self._half_sent = bytes(view[:CHUNK])
+                del out[:CHUNK]
+            try:
+                sent = self._sock.send(self._half_sent)
+            except _NOT_NOW:
+                return
+            except OSError:
+                self._half_sent = b""
+                return  # the other side went; what it said before is still to be read
+            self._half_sent = self._half_sent[sent:]
+
+    def receive(self) -> bytes | None:
+        """What came; nothing at the end of the connection (`over`), None if there is nothing yet."""
+        if self._early:
+            early, self._early = self._early, b""
+            return early
+        if self.over:
+            return b""
+        found: list[bytes] = []
+        size = 0
+        while size < CHUNK:  # TLS gives a record at a time, 16 KiB at most
+            try:
+                data = self._sock.recv(CHUNK)
+            except _NOT_NOW:
+                break
+            except OSError:
+                data = b""
+            if not data:
+                self.over = True
+                break
+            found.append(data)
+            size += len(data)
+        return b"".join(found) if found or self.over else None
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that were taken and not sent yet."""
+        return len(self._half_sent)
+
+    def wait(self, seconds: float | None, *, writing: bool) -> None:
+        """Until something may have come, `wake` was called, or what waits can be sent. None waits for ever."""
+        if self.over:
+            return
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN | (select.POLLOUT if writing or self._half_sent else 0))
+        poll.register(self._ears, select.POLLIN)
+        for handle, _ in poll.poll(None if seconds is None else seconds * 1000):
+            if handle == self._ears.fileno():
+                with suppress(BlockingIOError):
+                    self._ears.recv(4096)
+
+    def wake(self) -> None:
+        """End a `wait` in another thread, or the next one."""
+        with suppress(OSError):  # full: it is awake already; closed: nobody waits any more
+            self._bell.send(b"\0")
+
+    def close(self) -> None:
+        """End the connection. No other thread may be in `wait`."""
+        self.over = True
+        self._response.close()
+        self._ears.close()
+        self._bell.close()
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """Have the system find out that the peer is gone, on a connection that may be silent for hours."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if sys.platform == "linux":
+        for name, value in _ALIVE:
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def _early(stream: Any) -> bytes:
+    """What came right behind the answer. Nothing there: the first real read tells whether that is the end."""
+    import httpcore2
+
+    try:
+        return bytes(stream.read(1024 * 1024, 0.0))
+    except (httpcore2.NetworkError, httpcore2.TimeoutException):
+        return b""
