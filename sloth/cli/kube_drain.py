@@ -1,0 +1,88 @@
+"""`sloth kube cordon`, `uncordon` and `drain`: nodes that take no new pods, and nodes that get rid of theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sloth.cli.kube_options import Where, kube_verb
+from sloth.model.options import Outcome
+
+if TYPE_CHECKING:
+    from sloth.kube.workloads.draining import Rules
+
+Nodes = Annotated[list[str], typer.Argument(help="Names of nodes.")]
+Lose = Annotated[
+    list[str] | None,
+    typer.Option("--lose", help="NAMESPACE/POD that may go with its emptyDir, or though nothing manages it; repeat for more."),
+]
+EmptyDirs = Annotated[
+    bool, typer.Option("--delete-emptydir-data", help="All pods with an emptyDir may go, and its data with them.")
+]
+Force = Annotated[bool, typer.Option("--force", help="All pods that nothing manages may go: they do not come back.")]
+Labels = Annotated[str, typer.Option("--pod-selector", help="Only pods with these labels.", show_default=False)]
+Grace = Annotated[
+    int, typer.Option("--grace-period", help="Seconds that each pod has to end. Default: its own.", show_default=False)
+]
+Timeout = Annotated[int, typer.Option("--timeout", help="Seconds for each node.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="The server is asked, nothing is changed.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the verbs."""
+
+    @kube_verb(group, "cordon")
+    def cordon(where: Where, nodes: Nodes, *, dry_run: DryRun = False) -> Outcome:
+        """Let no new pods onto nodes."""
+        return mark(where, nodes, on=True, dry_run=dry_run)
+
+    @kube_verb(group, "uncordon")
+    def uncordon(where: Where, nodes: Nodes, *, dry_run: DryRun = False) -> Outcome:
+        """Let pods onto nodes again."""
+        return mark(where, nodes, on=False, dry_run=dry_run)
+
+    @kube_verb(group, "drain")
+    def drain(
+        where: Where,
+        nodes: Nodes,
+        *,
+        lose: Lose = None,
+        empty_dirs: EmptyDirs = False,
+        force: Force = False,
+        labels: Labels = "",
+        grace: Grace = -1,
+        timeout: Timeout = 300,
+        dry_run: DryRun = False,
+    ) -> Outcome:
+        """Cordon nodes and evict their pods, one node after the other; disruption budgets are respected."""
+        from sloth.kube.workloads.draining import Rules
+        from sloth.kube.workloads.triage import Allow
+
+        allow = Allow(tuple(lose or ()), empty_dirs, force)
+        return drain_nodes(where, nodes, Rules(allow, timeout, None if grace < 0 else grace, labels, dry_run))
+
+
+def mark(where: Where, nodes: Sequence[str], *, on: bool, dry_run: bool) -> Outcome:
+    """The verbs cordon and uncordon without their command line. Raises SlothError."""
+    from sloth.kube.workloads.draining import cordon
+
+    word, lines = "cordoned" if on else "uncordoned", []
+    with where.client() as client:
+        for node in nodes:
+            changed = client.run(cordon(client.api, node, on=on, dry_run=dry_run))
+            lines.append(f"{node} {'would be' if dry_run else 'is'} {word}" if changed else f"{node} was {word} before")
+    return Outcome("KubeCordon", text="\n".join(lines))
+
+
+def drain_nodes(where: Where, nodes: Sequence[str], rules: Rules) -> Outcome:
+    """The verb without its command line. Raises SlothError."""
+    from sloth.app import say
+    from sloth.kube.workloads.draining import drain_all
+
+    with where.client() as client:
+        done = client.run(drain_all(client.api, nodes, rules, say))
+    word = "would be drained (dry run)" if rules.dry_run else "is drained"
+    lines = [f"{node} {word}: {len(found.evict)} pods evicted, {len(found.left)} left" for node, found in done]
+    return Outcome("KubeDrain", text="\n".join(lines))

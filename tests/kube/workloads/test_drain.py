@@ -1,0 +1,223 @@
+"""Cordon and drain: what is evicted, what is left, what is refused, and what a budget says to it."""
+
+import threading
+
+import pytest
+
+from sloth.errors import KubernetesError
+from sloth.kube import ApiError
+from sloth.kube.decode import asked, dumps
+from sloth.kube.wire import JSON, Request
+from sloth.kube.workloads.draining import Rules, cordon, drain
+from sloth.kube.workloads.triage import MIRROR, Allow, triage
+from tests.kube.workloads.cluster import NODE
+from tests.kube.workloads.conftest import eventually, make_node
+from tests.kube.workloads.things import budget, daemon_set, deployment, owned_by, pod
+
+QUICK = {"every": 0.05, "again": 0.1}
+EMPTY_DIR = {"volumes": [{"name": "v", "emptyDir": {}}]}
+
+
+@pytest.fixture
+def place(client, space):
+    """A node of this test's own."""
+    name = f"n-{space}"
+    make_node(client, name)
+    yield name
+    for each in client.list("pods", "*", fields=f"spec.nodeName={name}"):
+        client.delete("pods", each["metadata"]["name"], each["metadata"]["namespace"], grace=0)
+    client.delete("nodes", name)
+
+
+def test_cordon_and_uncordon(client, place):
+    assert client.run(cordon(client.api, place)) is True
+    assert client.run(cordon(client.api, place)) is False
+    assert client.get("nodes", place)["spec"]["unschedulable"] is True
+    assert client.run(cordon(client.api, place, on=False)) is True
+    assert "unschedulable" not in client.get("nodes", place)["spec"]
+
+
+def test_what_would_be_lost_is_refused_before_anything_is_done(client, space, place):
+    client.create(pod("bare", place), space)
+    client.create(pod("scratch", place, **EMPTY_DIR), space)
+    with pytest.raises(KubernetesError) as caught:
+        client.run(drain(client.api, place, Rules(**QUICK)))
+    assert caught.value.code == "kube/would-be-lost"
+    assert f"{space}/bare: nothing manages it" in caught.value.detail
+    assert f"{space}/scratch: has an emptyDir" in caught.value.detail
+    assert "unschedulable" not in client.get("nodes", place).get("spec", {})
+    rules = Rules(Allow(empty_dirs=True), **QUICK)
+    with pytest.raises(KubernetesError) as still:
+        client.run(drain(client.api, place, rules))
+    assert "scratch" in still.value.detail and "emptyDir" not in still.value.detail
+    named = Rules(Allow((f"{space}/bare", f"{space}/scratch")), dry_run=True, **QUICK)
+    found = client.run(drain(client.api, place, named))
+    assert {each["metadata"]["name"] for each in found.evict} == {"bare", "scratch"}
+    assert {each["metadata"]["name"] for each in client.list("pods", space)} == {"bare", "scratch"}
+
+
+def test_a_node_that_is_not_there(client):
+    with pytest.raises(ApiError) as caught:
+        client.run(drain(client.api, "nowhere", Rules()))
+    assert caught.value.code == "kube/not-found"
+
+
+def running(client, space, name):
+    client.patch("pods", name, {"status": {"phase": "Running"}}, space, subresource="status")
+
+
+def guarded(client, space, place, *, allowed=0):
+    """A pod of a budget that lets `allowed` go; on the real server its own controller says how many, after we told it."""
+    client.create(pod("web", place, {"app": "web", "hand": "none"}), space)
+    running(client, space, "web")
+    client.create(budget("web", {"app": "web"}, minAvailable=2 if not allowed else 0), space)
+    if client.connection.name == "fake":
+        status = {"disruptionsAllowed": allowed, "currentHealthy": 0, "desiredHealthy": 2 if not allowed else 0}
+        client.patch("pdb", "web", {"status": status}, space, subresource="status")
+    else:
+        eventually(lambda: client.get("pdb", "web", space).get("status", {}).get("observedGeneration"))
+
+
+def test_a_budget_in_the_way_is_named(client, space, place):
+    guarded(client, space, place)
+    rules = Rules(Allow(unmanaged=True), seconds=0.2, **QUICK)
+    said = []
+    with pytest.raises(KubernetesError) as caught:
+        client.run(drain(client.api, place, rules, said.append))
+    assert caught.value.code == "kube/drain-slow"
+    assert f"{space}/web (of nobody): budget {space}/web lets none go: 0 healthy, 2 needed" in caught.value.detail
+    assert said[0] == f"{place} is cordoned"
+    assert said[1].startswith(f"refused for now: {space}/web: The disruption budget web")
+    assert len(said) == 2
+    client.delete("pdb", "web", space)
+
+
+def test_a_budget_that_gives_way_is_waited_for(client, space, place):
+    guarded(client, space, place)
+    said = []
+
+    def heard(text):
+        said.append(text)
+        if text.startswith("refused"):
+            client.delete("pdb", "web", space)
+            if client.connection.name != "fake":  # nobody else ends this pod
+                threading.Thread(target=end_when_asked, args=(client, space, "web"), daemon=True).start()
+
+    found = client.run(drain(client.api, place, Rules(Allow(unmanaged=True), seconds=60, **QUICK), heard))
+    assert len(found.evict) == 1
+    assert said[-1] == f"gone: {space}/web"
+
+
+def end_when_asked(client, space, name):
+    eventually(lambda: client.get("pods", name, space)["metadata"].get("deletionTimestamp"))
+    client.delete("pods", name, space, grace=0)
+
+
+def test_a_pod_with_two_budgets_is_said_at_once(client, space, place):
+    guarded(client, space, place)
+    client.create(budget("also", {"app": "web"}, minAvailable=0), space)
+    with pytest.raises(KubernetesError) as caught:
+        client.run(drain(client.api, place, Rules(Allow(unmanaged=True), seconds=60, **QUICK)))
+    assert caught.value.code == "kube/two-budgets"
+
+
+def test_a_pod_that_does_not_run_goes_whatever_its_budget_says(client, space, place):
+    client.create(pod("idle", place, {"app": "web", "hand": "none"}), space)
+    client.create(budget("web", {"app": "web"}, minAvailable=2), space)
+    if client.connection.name != "fake":
+        eventually(lambda: client.get("pdb", "web", space).get("status", {}).get("observedGeneration"))
+        threading.Thread(target=end_when_asked, args=(client, space, "idle"), daemon=True).start()
+    said = []
+    client.run(drain(client.api, place, Rules(Allow(unmanaged=True), seconds=60, **QUICK), said.append))
+    assert said == [f"{place} is cordoned", f"gone: {space}/idle"]
+
+
+def test_an_eviction_is_of_that_very_pod(client, space, place):
+    client.create(pod("web", place, {"hand": "none"}), space)
+    body = {
+        "apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "web", "namespace": space},
+        "deleteOptions": {"preconditions": {"uid": "another"}},
+    }  # fmt: skip
+    path = f"/api/v1/namespaces/{space}/pods/web/eviction"
+    with pytest.raises(ApiError) as caught:
+        client.run(asked(Request("POST", path, (), {"Content-Type": JSON}, dumps(body), "evict")))
+    assert caught.value.status == 409
+
+
+def kept(kind, uid="1", **more):
+    owner = {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "x", "uid": uid}}
+    return {**pod("p", owner=owned_by(owner), **more), "status": {"phase": "Running"}}
+
+
+def test_the_rules():
+    mirror = pod("static")
+    mirror["metadata"]["annotations"] = {MIRROR: "1"}
+    finished = {**pod("done", **EMPTY_DIR), "status": {"phase": "Succeeded"}}
+    found = triage([mirror, kept("DaemonSet"), kept("ReplicaSet"), kept("ReplicaSet", **EMPTY_DIR), finished], Allow())
+    assert [why for _, why in found.left] == ["a static pod: its node makes it", "of DaemonSet x"]
+    assert [why for _, why in found.refused] == ["has an emptyDir, whose data is lost"]
+    assert len(found.evict) == 2
+    orphan = triage([kept("DaemonSet")], Allow(), {"1"})
+    assert [why for _, why in orphan.refused] == ["its DaemonSet x is gone, so it does not come back"]
+    assert len(triage([kept("DaemonSet")], Allow(unmanaged=True), {"1"}).evict) == 1
+
+
+@pytest.mark.kube
+def test_kubectl_drains_the_same_pods(real_client, real_space, real_run, controlled, kubectl):
+    """Two nodes with the same pods: kubectl refuses and evicts what sloth refuses and evicts."""
+    left = {}
+    other = f"other-{real_space}"
+    make_node(real_client, other)
+    real_client.create(daemon_set("agent"), real_space)
+    eventually(lambda: len(real_client.list("pods", real_space, labels="app=agent")) >= 2)
+    owner = owned_by(real_client.create(deployment("owner", 0), real_space))
+    for name in (NODE, other):
+        real_client.create(pod(f"bare-{name}", name), real_space)
+        real_client.create(pod(f"empty-{name}", name, **EMPTY_DIR), real_space)
+        real_client.create(pod(f"mine-{name}", name, owner=owner), real_space)
+        static = pod(f"static-{name}", name, {"app": "static"})
+        static["metadata"]["annotations"] = {MIRROR: "1"}
+        real_client.create(static, real_space)
+    code, _, err = kubectl("drain", other, "--ignore-daemonsets", "--timeout=20s", check=False)
+    assert code and f"bare-{other}" in err and f"empty-{other}" in err and f"mine-{other}" not in err
+    code, _, err = real_run("drain", NODE)
+    assert code == 15 and f"bare-{NODE}" in err and f"empty-{NODE}" in err and f"mine-{NODE}" not in err
+    kubectl("drain", other, "--ignore-daemonsets", "--force", "--delete-emptydir-data", "--timeout=60s")
+    code, out, err = real_run("drain", NODE, "--force", "--delete-emptydir-data", "--timeout", "60")
+    assert (code, "is drained" in out) == (0, True), err
+    for name in (NODE, other):
+        left[name] = [each["metadata"]["labels"] for each in real_client.list("pods", "*", fields=f"spec.nodeName={name}")]
+        left[name] = [each.get("app") for each in left[name]]
+    assert left[NODE] == left[other] == ["agent", "static"]
+    assert real_run("uncordon", NODE, other)[1].splitlines() == [f"{NODE} is uncordoned", f"{other} is uncordoned"]
+    real_client.delete("nodes", other)
+
+
+@pytest.mark.kube
+def test_evicted_pods_come_back_elsewhere_and_their_budget_is_kept(real_client, real_space, controlled):
+    """A Deployment of 3 of which 2 must live: never are fewer ready, and all have left the node in the end."""
+    second = f"second-{real_space}"
+    make_node(real_client, second)
+    item = deployment("web", 3)
+    item["spec"]["template"]["spec"]["nodeName"] = second
+    real_client.create(item, real_space)
+    real_client.create(budget("web", {"app": "web"}, minAvailable=2), real_space)
+    eventually(lambda: real_client.get("pdb", "web", real_space).get("status", {}).get("currentHealthy") == 3)
+    before = {each["metadata"]["uid"] for each in real_client.list("pods", real_space, labels="app=web")}
+    healthy, stop = [], threading.Event()
+
+    def look():
+        for event in real_client.watch("pdb", real_space, stop=stop):
+            healthy.append((event.object.get("status") or {}).get("currentHealthy", 3))
+
+    threading.Thread(target=look, daemon=True).start()
+    # New pods are to come elsewhere: the template names the other node from now on, but nothing rolls out by itself.
+    real_client.patch("deploy", "web", {"spec": {"paused": True, "template": {"spec": {"nodeName": NODE}}}}, real_space)
+    rs = real_client.list("rs", real_space)[0]["metadata"]["name"]
+    real_client.patch("rs", rs, {"spec": {"template": {"spec": {"nodeName": NODE}}}}, real_space)
+    found = real_client.run(drain(real_client.api, second, Rules(seconds=60, **QUICK)))
+    stop.set()
+    assert {each["metadata"]["uid"] for each in found.evict} == before
+    assert real_client.list("pods", "*", fields=f"spec.nodeName={second}") == []
+    assert min(healthy) >= 2
+    real_client.delete("nodes", second)
