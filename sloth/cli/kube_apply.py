@@ -1,48 +1,64 @@
-"""`sloth kube apply` and `diff`: manifests against the cluster, by the apply engine."""
+"""`sloth kube apply`, `diff` and `wait`: manifests against the cluster, by the apply engine."""
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sloth.cli.kube_options import Where, kube_verb
+from sloth.cli.kube_sources import with_sources
 from sloth.errors import UsageError
 from sloth.model.options import Outcome
 
 if TYPE_CHECKING:
-    from sloth.kube.apply_plan import ApplySet, Change, Plan
+    from sloth.adapters.manifests.seal import KeySeal
+    from sloth.adapters.manifests.sources import Sources
+    from sloth.kube.applying.history import Note
+    from sloth.kube.applying.inventory import Entry
+    from sloth.kube.applying.manifests import Manifest
+    from sloth.kube.applying.plan import ApplySet, Plan
+    from sloth.kube.applying.saved import Saved
+    from sloth.kube.client import Client
 
-Files = Annotated[list[str], typer.Option("--filename", "-f", help="File or folder of manifests, - for stdin; repeat for more.")]
+PlanFile = Annotated[
+    Path | None, typer.Argument(metavar="[PLAN]", help="A plan of `diff --out`, instead of manifests.", show_default=False)
+]
 SetName = Annotated[
     str, typer.Option("--set", help="Name of the set that these make up: what left it can be pruned.", show_default=False)
 ]
 Force = Annotated[bool, typer.Option("--force-conflicts", help="Take over fields that other managers own.")]
+Recreate = Annotated[bool, typer.Option("--recreate", help="Delete and make anew what cannot be changed otherwise.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Delete what was in the set and is not any more.")]
 PruneGuarded = Annotated[
     bool, typer.Option("--prune-guarded", help="Also namespaces and custom kinds, with all that is in them.")
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; the server is asked, nothing is changed.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Save the plan here, for `apply FILE`.", show_default=False)]
 Wait = Annotated[int, typer.Option("--wait", help="Then wait so many seconds until all is ready.", show_default=False)]
 Timeout = Annotated[int, typer.Option("--timeout", help="Seconds.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before something is deleted.")]
-_SIGNS = {"create": "+", "change": "~", "delete": "-", "keep": "!"}
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before something is deleted or made anew.")]
+
+# The server shares itself out fairly (API Priority and Fairness), and says 429 when it is too much: nothing is held back here.
+UNBOUND: dict[str, Any] = {"rate": 2000.0, "burst": 4000}
 
 
 def register(group: typer.Typer) -> None:
     """Add the verbs."""
 
     @kube_verb(group, "apply")
+    @with_sources
     def apply(
         where: Where,
+        plan: PlanFile = None,
         *,
-        files: Files,
+        sources: Sources,
         set_name: SetName = "",
         force: Force = False,
+        recreate: Recreate = False,
         prune: Prune = False,
         prune_guarded: PruneGuarded = False,
         dry_run: DryRun = False,
@@ -50,15 +66,27 @@ def register(group: typer.Typer) -> None:
         yes: Yes = False,
     ) -> Outcome:
         """Make the cluster what the manifests say: server-side apply, in stages, after a dry run of all of them."""
-        if (prune or prune_guarded) and not set_name:
-            raise UsageError("kube/no-set", "--prune needs the name of a set", hint="--set NAME")
-        work = ApplyWork(where, files, set_name, force=force, prune=prune or prune_guarded, guarded=prune_guarded)
-        return work.show() if dry_run else work.run(yes=yes, wait=wait)
+        how = How(set_name, force=force, recreate=recreate, prune=prune or prune_guarded, guarded=prune_guarded)
+        if plan is not None:
+            return apply_plan(where, plan, sources, how, dry_run=dry_run, yes=yes, wait=wait)
+        return show(where, sources, how) if dry_run else apply_manifests(where, sources, how, yes=yes, wait=wait)
 
     @kube_verb(group, "diff")
-    def diff(where: Where, *, files: Files, force: Force = False) -> Outcome:
+    @with_sources
+    def diff(
+        where: Where,
+        *,
+        sources: Sources,
+        set_name: SetName = "",
+        force: Force = False,
+        recreate: Recreate = False,
+        prune: Prune = False,
+        prune_guarded: PruneGuarded = False,
+        out: Out = None,
+    ) -> Outcome:
         """Show what applying would change, field by field; values of Secrets are masked."""
-        return ApplyWork(where, files, "", force=force, prune=False, guarded=False).show()
+        how = How(set_name, force=force, recreate=recreate, prune=prune or prune_guarded, guarded=prune_guarded)
+        return show(where, sources, how, out)
 
     @kube_verb(group, "wait")
     def wait(
@@ -82,91 +110,145 @@ def wait_for(where: Where, what: Sequence[str], timeout: int) -> Outcome:
     return Outcome("KubeWait", text="\n".join(f"{kind.singular or kind.plural}/{name} is ready" for kind, _, name in found))
 
 
-class ApplyWork:
-    """One `apply` or `diff`."""
+@dataclass(frozen=True)
+class How:
+    """The choices of one `apply`, `diff` or `rollback`."""
 
-    def __init__(self, where: Where, files: Sequence[str], set_name: str, *, force: bool, prune: bool, guarded: bool) -> None:
-        self._where, self._files, self._set = where, files, set_name
-        self._force, self._prune, self._guarded = force, prune, guarded
+    set_name: str = ""
+    force: bool = False
+    recreate: bool = False
+    prune: bool = False
+    guarded: bool = False
 
-    def show(self) -> Outcome:
-        """Plan only. Raises SlothError."""
-        from sloth.kube.apply_plan import make_plan
-        from sloth.kube.manifests import read
+    def __post_init__(self) -> None:
+        if self.prune and not self.set_name:
+            raise UsageError("kube/no-set", "--prune needs the name of a set", hint="--set NAME")
 
-        with self._where.client() as client:
-            plan = client.run(
-                make_plan(client.api, read(texts(self._files)), self._chosen(client.api.namespace), force=self._force)
-            )
-        return Outcome("KubeDiff", text=render(plan))
+    def chosen(self, namespace: str) -> ApplySet | None:
+        """The set, if one is named."""
+        from sloth.kube.applying.plan import ApplySet
 
-    def run(self, *, yes: bool, wait: int) -> Outcome:
-        """Plan, ask if something is to be deleted, and carry it out. Raises SlothError."""
+        return ApplySet(self.set_name, namespace, self.prune, self.guarded) if self.set_name else None
+
+
+def planned(
+    client: Client, manifests: Sequence[Manifest], chosen: ApplySet | None, how: How, *, at_once: bool = False
+) -> Plan:  # fmt: skip
+    """The plan. Raises SlothError."""
+    from sloth.kube.applying.compare import make_plan
+
+    return client.run(make_plan(client.api, manifests, chosen, force=how.force, recreate=how.recreate, at_once=at_once))
+
+
+def show(where: Where, sources: Sources, how: How, out: Path | None = None) -> Outcome:
+    """Plan only, and save the plan if asked to. Raises SlothError."""
+    from sloth.cli.kube_render import render
+    from sloth.cli.kube_sources import manifests
+    from sloth.kube.applying.saved import Saved
+
+    with where.client(**UNBOUND) as client:
+        chosen = how.chosen(client.api.namespace)
+        plan = planned(client, manifests(sources), chosen, how)
+        text = render(plan)
+        if out is not None:
+            saved = Saved(client.connection.cluster_id(), plan.changes, chosen, how.force, how.recreate)
+            text += f"\nplan {_write(where, out, saved)[:12]} saved: sloth kube apply {out}"
+    return Outcome("KubeDiff", text=text)
+
+
+def _write(where: Where, out: Path, saved: Saved) -> str:
+    """Save the plan, mode 0600; its digest. Never over what is no plan. Raises UsageError, StateError."""
+    from sloth.adapters.durable import create_file, explained, replace_file
+    from sloth.kube.applying.saved import KIND, save
+
+    if out.exists() and f'"kind": "{KIND}"'.encode() not in out.read_bytes()[:400]:
+        raise UsageError(
+            "kube/no-plan", f"{out} is there already and is no plan: it is not overwritten", hint="give --out another name"
+        )
+    text, digest = save(saved, key_seal(where))
+    with explained(out.parent):
+        (replace_file if out.exists() else create_file)(out, text)
+    return digest
+
+
+def key_seal(where: Where) -> KeySeal:
+    """What seals values of Secrets: this user's key."""
+    from sloth.adapters.manifests.seal import KeySeal
+    from sloth.adapters.paths import data_dir
+
+    return KeySeal(data_dir(where.options.state_dir))
+
+
+def apply_manifests(where: Where, sources: Sources, how: How, *, yes: bool, wait: int) -> Outcome:
+    """Plan, ask if something goes, and carry it out. Raises SlothError."""
+    from sloth.cli.kube_sources import manifests
+
+    with where.client(**UNBOUND) as client:
+        chosen = how.chosen(client.api.namespace)
+        plan = planned(client, manifests(sources), chosen, how, at_once=True)
+        return finish(where, client, plan, chosen, force=how.force, yes=yes, wait=wait)
+
+
+def apply_plan(
+    where: Where, path: Path, sources: Sources, how: How, *, dry_run: bool, yes: bool, wait: int
+) -> Outcome:  # fmt: skip
+    """Hold a saved plan against the cluster, and carry it out if the cluster is what it was made for. Raises SlothError."""
+    from sloth.cli.kube_render import render
+    from sloth.kube.applying.history import Note
+    from sloth.kube.applying.saved import load, still
+
+    if sources.named or how != How():
+        raise UsageError(
+            "kube/plan-options", "a plan says all by itself: what, how and which set", hint=f"sloth kube apply {path}"
+        )
+    if not path.is_file():
+        raise UsageError("kube/no-file", f"there is no plan {path}", hint=f"sloth kube diff … --out {path}")
+    with where.client(**UNBOUND) as client:
+        saved = load(path.read_bytes(), key_seal(where), str(path), client.connection.cluster_id())
+        again = How(saved.chosen.name if saved.chosen else "", force=saved.force, recreate=saved.recreate)
+        plan = planned(client, saved.manifests(), saved.chosen, again)
+        still(saved, plan, str(path))
+        if dry_run:
+            return Outcome("KubeDiff", text=render(plan))
+        note = Note(digest=saved.digest)
+        # Whoever saved the plan saw what goes; applying it is the answer to the question.
+        return finish(where, client, plan, saved.chosen, force=saved.force, yes=True, wait=wait, note=note)
+
+
+def finish(
+    where: Where, client: Client, plan: Plan, chosen: ApplySet | None, *, force: bool, yes: bool, wait: int,
+    note: Note | None = None,
+) -> Outcome:  # fmt: skip
+    """Ask if something goes, carry the plan out, remember it, wait. Raises SlothError."""
+    from sloth.cli.kube_render import render
+
+    gone = [each for each in plan.changes if each.action in ("delete", "recreate")]
+    if gone and not yes:
         from sloth.app import confirm, say
-        from sloth.kube.apply_plan import make_plan
-        from sloth.kube.apply_run import carry_out
-        from sloth.kube.manifests import read
+
+        say(render(plan))
+        confirm(f"delete {len(gone)} objects{', and make anew those marked with ±' if any(x.why for x in gone) else ''}?")
+    done = _carried_out(where, client, plan, chosen, force=force, note=note)
+    if wait:
         from sloth.kube.waiting import wait_current
 
-        with self._where.client() as client:
-            chosen = self._chosen(client.api.namespace)
-            plan = client.run(make_plan(client.api, read(texts(self._files)), chosen, force=self._force))
-            gone = [each for each in plan.changes if each.action == "delete"]
-            if gone and not yes:
-                say(render(plan))
-                confirm(f"delete {len(gone)} objects?")
-            done = client.run(carry_out(client.api, plan, chosen, force=self._force))
-            if wait:
-                found = [(client.run(client.kinds.find(each.resource)), each.namespace, each.name) for each in done]
-                client.run(wait_current(client.api, found, wait))
-        return Outcome("KubeApply", text=render(plan))
-
-    def _chosen(self, namespace: str) -> ApplySet | None:
-        from sloth.kube.apply_plan import ApplySet
-
-        return ApplySet(self._set, namespace, self._prune, self._guarded) if self._set else None
+        found = [(client.run(client.kinds.find(each.resource)), each.namespace, each.name) for each in done]
+        client.run(wait_current(client.api, found, wait))
+    return Outcome("KubeApply", text=render(plan))
 
 
-def texts(files: Sequence[str]) -> list[tuple[str, bytes]]:
-    """Names and contents; of a folder its .yaml, .yml and .json files by name. Raises UsageError."""
-    found: list[tuple[str, bytes]] = []
-    for name in files:
-        path = Path(name)
-        if name == "-":
-            found.append(("stdin", sys.stdin.buffer.read()))
-        elif path.is_dir():
-            inside = sorted(each for each in path.iterdir() if each.suffix in (".yaml", ".yml", ".json"))
-            found += [(str(each), each.read_bytes()) for each in inside]
-        elif path.is_file():
-            found.append((name, path.read_bytes()))
-        else:
-            raise UsageError("kube/no-file", f"there is no file or folder {name}", hint=f"ls {name}")
-    return found
+def _carried_out(
+    where: Where, client: Client, plan: Plan, chosen: ApplySet | None, *, force: bool, note: Note | None
+) -> list[Entry]:
+    from dataclasses import replace
+    from datetime import UTC, datetime
 
+    from sloth.kube.applying.run import carry_out
 
-def render(plan: Plan) -> str:
-    """For people: one line an object, indented ones for fields, and the numbers."""
-    lines: list[str] = []
-    for change in plan.changes:
-        if change.action == "same":
-            continue
-        lines.append(f"{_SIGNS[change.action]} {_named(change)}{'  (predicted)' if change.predicted else ''}")
-        lines += [f"    {each.path}: {each.before or '-'} → {each.after or '-'}" for each in change.fields]
-    counts: Counter[str] = Counter(change.action for change in plan.changes)
-    words = [f"{counts[action]} {word}" for action, word in _WORDS.items() if counts[action]]
-    return "\n".join([*lines, ", ".join(words) or "nothing to apply"])
+    if chosen is None:
+        return client.run(carry_out(client.api, plan, force=force), plan.digest)
+    from sloth.kube.applying.history import Note, recorded
 
-
-_WORDS = {
-    "create": "to create",
-    "change": "to change",
-    "same": "unchanged",
-    "delete": "to delete",
-    "keep": "kept though not in the set",
-}
-
-
-def _named(change: Change) -> str:
-    entry = change.entry
-    kind = f"{entry.kind.lower()}.{entry.group}".rstrip(".")
-    return f"{kind} {entry.namespace}/{entry.name}" if entry.namespace else f"{kind} {entry.name}"
+    said = note or Note()
+    said = replace(said, when=datetime.now(UTC).isoformat(timespec="seconds"), digest=said.digest or plan.digest)
+    return client.run(recorded(client.api, plan, chosen, key_seal(where), said, force=force), said.digest)

@@ -1,0 +1,1 @@
+"""The parts of the apply engine, each by itself and against the fake and the real API server."""
