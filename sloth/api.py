@@ -14,6 +14,7 @@ from sloth.errors import ConfigError, CredentialsError, KubernetesError, Machine
 from sloth.etcd.access import EtcdAccess
 from sloth.hosting.admin import WHY, Admin
 from sloth.hosting.balancer import API_PORT, BALANCER_CONFIG, BALANCER_UNIT, Front, balancer_config, balancer_steps
+from sloth.hosting.cni import cni_needs
 from sloth.hosting.host import HOST_FILES, HOST_TOOLS, KUBELET_SYSCTL, host_kernel, host_packages
 from sloth.hosting.network import POD_NETWORK_UNITS, cni_path, mesh_mtu, pod_network_steps
 from sloth.hosting.nodes import RESOLVER, kubelet_file, kubelet_settings, own_labels, taint_text, taints
@@ -24,6 +25,7 @@ from sloth.hosting.sweep import forget_rules
 from sloth.hosting.text import HOSTING, Texts, merged, plain, yaml_text
 from sloth.hosting.unit import Unit
 from sloth.model.artifact import Artifact, Delivery, Need
+from sloth.model.authorities import Rotation
 from sloth.model.certificate import CertificateFile
 from sloth.model.cloud import (
     ANYWHERE,
@@ -93,6 +95,7 @@ __all__ += [
     "Unit",
     "balancer_config",
     "balancer_steps",
+    "cni_needs",
     "cni_path",
     "forget_rules",
     "host_kernel",
@@ -115,4 +118,4 @@ __all__ += [
 # What operating a cluster takes (sloth.etcd, sloth.nodes).
 __all__ += ["EtcdAccess", "leave"]
 # What health and certificates take.
-__all__ += ["IDENTITY", "CertificateFile", "Encryption", "parse_encryption"]
+__all__ += ["IDENTITY", "CertificateFile", "Encryption", "Rotation", "parse_encryption"]

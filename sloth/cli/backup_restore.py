@@ -42,6 +42,8 @@ def restore_backup(options: Options, name: str, *, survivor: str, yes: bool) -> 
         under_way = restoring(here.record)
         manifest, wish = _wish(here, place, name, survivor, under_way)
         going_on = under_way is not None and under_way.id == wish.id
+        if wish.survivor and not going_on:
+            _count(here, wish)
         if not yes and not going_on:
             _ask(here, wish, manifest)
         if not going_on and not survivor:
@@ -90,6 +92,14 @@ def _wish(here: Desk, place: Place, name: str, survivor: str, under_way: Restori
         return choose(place, cluster.spec.name, here.record, under_way.name), under_way
     manifest = choose(place, cluster.spec.name, here.record, name)
     return manifest, Restoring(name=manifest.name, begun=int(time.time()), node=servers[0])
+
+
+def _count(here: Desk, wish: Restoring) -> None:
+    """Say the quorum guard's sum. Raises KubernetesError where etcd can decide: then nothing has to be forced."""
+    from sloth.app import say
+    from sloth.flows.backup import survivor
+
+    here.run(survivor(here.tools, wish.node, lambda text: say(f"etcd: {text}")), here.cluster(as_recorded=True))
 
 
 def _ask(here: Desk, wish: Restoring, manifest: Manifest | None) -> None:

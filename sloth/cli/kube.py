@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from sloth.cli import kube_apply, kube_logs
+from sloth.cli import (
+    kube_apply,
+    kube_cp,
+    kube_delete,
+    kube_describe,
+    kube_drain,
+    kube_events,
+    kube_exec,
+    kube_forward,
+    kube_history,
+    kube_logs,
+    kube_rollout,
+    kube_scale,
+    kube_top,
+    kube_validate,
+)
 from sloth.cli.kube_options import Where, kube_verb
 from sloth.model.options import Outcome
 
@@ -14,7 +29,10 @@ What = Annotated[list[str], typer.Argument(help="KIND, KIND NAME…, KIND/NAME�
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In every namespace.")]
 Labels = Annotated[str, typer.Option("--selector", "-l", help="Label selector: app=web,tier!=db.", show_default=False)]
 Fields = Annotated[str, typer.Option("--field-selector", help="Field selector: status.phase=Running.", show_default=False)]
-Form = Annotated[Literal["text", "wide", "name", "json", "yaml"], typer.Option("--output", "-o", help="Form of the result.")]
+FORMS = "text, wide, name, json, yaml, jsonpath=TEMPLATE, jsonpath-as-json=…, jsonpath-file=FILE, custom-columns=TITLE:PATH,…"
+Form = Annotated[str, typer.Option("--output", "-o", help=f"Form of the result: {FORMS}.")]
+Clusters = Annotated[str, typer.Option("--clusters", help="Of these clusters, side by side: a,b.", show_default=False)]
+EveryCluster = Annotated[bool, typer.Option("--all-clusters", help="Of all clusters that are known, side by side.")]
 NoHead = Annotated[bool, typer.Option("--no-headers", help="Tables without their first line.")]
 
 
@@ -33,11 +51,15 @@ def register(app: typer.Typer) -> None:
         fields: Fields = "",
         output: Form = "text",
         no_headers: NoHead = False,
+        clusters: Clusters = "",
+        all_clusters: EveryCluster = False,
     ) -> Outcome:
-        """Show objects: as the server's table, or whole."""
-        from sloth.cli.kube_get import get_objects
+        """Show objects: as the server's table, or whole, of one cluster or of several."""
+        from sloth.cli.kube_get import Question, get_objects
+        from sloth.kube.api import Select
 
-        return get_objects(where, what, "*" if everywhere else "", labels=labels, fields=fields, form=output, head=not no_headers)
+        question = Question(what, "*" if everywhere else "", Select(labels, fields), output, not no_headers)
+        return get_objects(where, question, clusters, every_cluster=all_clusters)
 
     @kube_verb(group, "api-resources")
     def api_resources(where: Where) -> Outcome:
@@ -57,6 +79,18 @@ def register(app: typer.Typer) -> None:
 
     kube_apply.register(group)
     kube_logs.register(group)
+    kube_exec.register(group)
+    kube_forward.register(group)
+    kube_cp.register(group)
+    kube_delete.register(group)
+    kube_scale.register(group)
+    kube_rollout.register(group)
+    kube_drain.register(group)
+    kube_events.register(group)
+    kube_describe.register(group)
+    kube_top.register(group)
+    kube_history.register(group)
+    kube_validate.register(group)
 
 
 def list_kinds(where: Where) -> Outcome:

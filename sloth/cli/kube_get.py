@@ -1,10 +1,12 @@
-"""`sloth kube get`: objects as tables or whole."""
+"""`sloth kube get`: objects as tables or whole, of one cluster or of several."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sloth.cli.kube_options import Where
+from sloth.cli.kube_output import TABLES, exactly, renderer
 from sloth.errors import UsageError
 from sloth.kube import show
 from sloth.kube.api import EVERY, Api, Select
@@ -14,23 +16,98 @@ from sloth.kube.wire import Call, Object
 from sloth.model.options import Outcome
 
 
-def get_objects(where: Where, what: Sequence[str], namespace: str, *, labels: str, fields: str, form: str, head: bool) -> Outcome:
+@dataclass(frozen=True)
+class Question:
+    """What is asked, and the form of the answer. `namespace` is empty for the context's own, `*` for all."""
+
+    what: Sequence[str]
+    namespace: str = ""
+    select: Select = EVERY
+    form: str = "text"
+    head: bool = True
+
+    @property
+    def tables(self) -> bool:
+        """Whether the server's own tables are wanted."""
+        return self.form in TABLES
+
+
+@dataclass
+class Part:
+    """What there is of one kind: pages of its table, or whole objects."""
+
+    resource: Resource
+    named: Sequence[str]
+    pages: list[Object] = field(default_factory=list)
+    items: list[Object] = field(default_factory=list)
+
+    def rows(self, question: Question, *, several: bool) -> list[list[str]]:
+        """The table, titles first."""
+        kind = self.resource.singular or self.resource.kind.lower() if several else ""
+        spaces = bool(question.namespace) and self.resource.namespaced
+        return show.table_rows(self.pages, wide=question.form == "wide", namespaces=spaces, kind=kind)
+
+
+@dataclass
+class Answer:
+    """What one cluster answered. `namespace` is the one that was looked in."""
+
+    parts: list[Part]
+    namespace: str
+
+    @property
+    def single(self) -> bool:
+        """Whether it is about one object that was named."""
+        return len(self.parts) == 1 and len(self.parts[0].named) == 1
+
+    def items(self) -> list[Object]:
+        """All objects, without what no person asked for."""
+        return [show.without_managers(item) for part in self.parts for item in part.items]
+
+    def names(self) -> list[str]:
+        """`pod/web` and so on."""
+        return [line for part in self.parts if part.items for line in show.names(part.resource, part.items).splitlines()]
+
+
+def get_objects(where: Where, question: Question, clusters: str = "", *, every_cluster: bool = False) -> Outcome:
     """The verb without its command line. Raises SlothError."""
-    select = Select(labels, fields)
+    if not question.tables:
+        renderer(question.form)  # a form that is none is said before anything is asked
+    if clusters or every_cluster:
+        from sloth.cli.kube_clusters import get_everywhere, names_of
+
+        return get_everywhere(where, names_of(where, clusters, every_cluster), question)
     with where.client() as client:
-        wanted = client.run(targets(client.api, what))
-        if namespace and any(names for _, names in wanted):
-            raise UsageError("kube/no-namespace", "a name is looked up in one namespace, not in all", hint="--namespace NAME")
-        if select != EVERY and any(names for _, names in wanted):
-            raise UsageError("kube/target", "names and selectors exclude each other", hint="leave one of them out")
-        if form in ("text", "wide"):
-            return _tables(client, wanted, namespace, select, wide=form == "wide", head=head)
-        found = [(resource, _whole(client, resource, names, namespace, select)) for resource, names in wanted]
-    if form == "name":
-        return Outcome("KubeGet", text="\n".join(filter(None, (show.names(resource, items) for resource, items in found))))
-    single = len(wanted) == 1 and len(wanted[0][1]) == 1
-    items = [show.without_managers(item) for _, items in found for item in items]
-    return Outcome("KubeGet", text=show.documents(items, form, single=single))
+        answer = ask(client, question)
+    if question.tables:
+        return _tables(answer, question)
+    if question.form == "name":
+        return Outcome("KubeGet", text="\n".join(answer.names()))
+    return rendered(question, answer.items(), single=answer.single)
+
+
+def rendered(question: Question, items: Sequence[Object], *, single: bool) -> Outcome:
+    """Whole objects in the form that was asked for."""
+    render = renderer(question.form)
+    text = render(items, single, question.head) if render else ""
+    return exactly("KubeGet", text) if question.form.startswith("jsonpath") else Outcome("KubeGet", text=text)
+
+
+def ask(client: Client, question: Question) -> Answer:
+    """Ask one cluster. Raises SlothError."""
+    wanted = client.run(targets(client.api, question.what))
+    named = any(names for _, names in wanted)
+    if question.namespace and named:
+        raise UsageError("kube/no-namespace", "a name is looked up in one namespace, not in all", hint="--namespace NAME")
+    if question.select != EVERY and named:
+        raise UsageError("kube/target", "names and selectors exclude each other", hint="leave one of them out")
+    parts = [Part(resource, names) for resource, names in wanted]
+    for part in parts:
+        if question.tables:
+            part.pages = _pages(client, part.resource, part.named, question.namespace, question.select)
+        else:
+            part.items = _whole(client, part.resource, part.named, question.namespace, question.select)
+    return Answer(parts, client.api.namespace)
 
 
 def targets(api: Api, what: Sequence[str]) -> Call[list[tuple[Resource, list[str]]]]:
@@ -61,23 +138,19 @@ def _whole(client: Client, resource: Resource, names: Sequence[str], namespace: 
     return client.list(resource, namespace or None, labels=select.labels, fields=select.fields)
 
 
-def _tables(
-    client: Client, wanted: Sequence[tuple[Resource, list[str]]], namespace: str, select: Select, *, wide: bool, head: bool
-) -> Outcome:
+def _tables(answer: Answer, question: Question) -> Outcome:
     texts = []
-    several = len(wanted) > 1
-    for resource, names in wanted:
-        pages = _pages(client, resource, names, namespace, select)
-        if any(page.get("rows") for page in pages):
-            kind = resource.singular or resource.kind.lower() if several else ""
-            spaces = bool(namespace) and resource.namespaced
-            texts.append(show.table(pages, wide=wide, namespaces=spaces, kind=kind, head=head))
+    for part in answer.parts:
+        rows = part.rows(question, several=len(answer.parts) > 1)
+        if len(rows) > 1:
+            texts.append(show.aligned(rows if question.head else rows[1:]))
     if texts:
         return Outcome("KubeGet", text="\n\n".join(texts))
-    where = "anywhere" if namespace else f"in namespace {client.api.namespace}"
+    where = "anywhere" if question.namespace else f"in namespace {answer.namespace}"
     from sloth.app import say
 
-    say(f"nothing found {where}" if any(resource.namespaced for resource, _ in wanted) else "nothing found")
+    spaced = any(part.resource.namespaced for part in answer.parts)
+    say(f"nothing found {where}" if spaced else "nothing found")
     return Outcome("KubeGet")
 
 

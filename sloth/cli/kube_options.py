@@ -31,6 +31,11 @@ ClusterName = Annotated[str, typer.Option("--cluster", help="A cluster that slot
 As = Annotated[str, typer.Option("--as", help="Act as this user (you need the right to).", show_default=False)]
 AsGroup = Annotated[list[str] | None, typer.Option("--as-group", help="And in this group; repeat for more.", show_default=False)]
 
+AsUid = Annotated[str, typer.Option("--as-uid", help="And with this uid.", show_default=False)]
+AsExtra = Annotated[
+    list[str] | None, typer.Option("--as-user-extra", help="And with KEY=VALUE of extra; repeat for more.", show_default=False)
+]
+
 
 @dataclass(frozen=True)
 class Where:
@@ -42,6 +47,8 @@ class Where:
     kubeconfig: Path | None = None
     user: str = ""
     groups: tuple[str, ...] = ()
+    as_uid: str = ""
+    as_extra: tuple[str, ...] = ()
 
     def connection(self) -> Connection:
         """The kubeconfig that is named, else the cluster of sloth that is meant, else the user's own. Raises SlothError."""
@@ -52,7 +59,7 @@ class Where:
         found = self._of_sloth() if ours else kubeconfig.load(self.kubeconfig)
         connection = found.connection(self.context, namespace=self.namespace)
         if self.user:
-            connection = replace(connection, acting_as=Impersonation(self.user, self.groups))
+            connection = replace(connection, acting_as=Impersonation(self.user, self.groups, self.as_uid, _extra(self.as_extra)))
         return connection
 
     def _of_sloth(self) -> Any:
@@ -62,12 +69,27 @@ class Where:
         text = give_kubeconfig(self.options, merge=False).text
         return merge([(read(text.encode(), "of sloth"), Path.cwd())])
 
-    def client(self) -> Client:
-        """A client, its discoveries kept in the cache folder. Raises SlothError."""
+    def client(self, **settings: Any) -> Client:
+        """A client with these settings, its discoveries kept in the cache folder. Raises SlothError."""
         from sloth.adapters.paths import cache_dir
+        from sloth.cli.audit import log_folder
+        from sloth.kube.audit.log import AuditLog
         from sloth.kube.client import Client
 
-        return Client(self.connection(), cache=cache_dir() / "kube")
+        observers = [AuditLog(log_folder(self.options))]
+        return Client(self.connection(), cache=cache_dir() / "kube", observers=observers, **settings)
+
+
+def _extra(given: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    from sloth.errors import UsageError
+
+    found: dict[str, list[str]] = {}
+    for each in given:
+        key, sign, value = each.partition("=")
+        if not sign or not key:
+            raise UsageError("kube/as-extra", f"`{each}` is no KEY=VALUE", hint="--as-user-extra example.org/reason=drill")
+        found.setdefault(key, []).append(value)
+    return tuple((key, tuple(values)) for key, values in found.items())
 
 
 def kube_verb(group: typer.Typer, name: str) -> Callable[[Callable[..., Outcome]], Callable[..., None]]:
@@ -85,8 +107,9 @@ def kube_verb(group: typer.Typer, name: str) -> Callable[[Callable[..., Outcome]
             shared = {key: values.pop(key) for key in ("cluster", "no_color", "debug", "state_dir", "state")}
             where = Where(
                 Options(**shared),
-                **{key: values.pop(key) for key in ("namespace", "context", "kubeconfig", "user")},
+                **{key: values.pop(key) for key in ("namespace", "context", "kubeconfig", "user", "as_uid")},
                 groups=tuple(values.pop("groups") or ()),
+                as_extra=tuple(values.pop("as_extra") or ()),
             )
             code = execute(where.options, lambda: function(where, **values))
             if code:
@@ -110,6 +133,8 @@ def _shared() -> list[inspect.Parameter]:
         "cluster": (ClusterName, ""),
         "user": (As, ""),
         "groups": (AsGroup, None),
+        "as_uid": (AsUid, ""),
+        "as_extra": (AsExtra, None),
         "no_color": (NoColor, False),
         "debug": (Debug, False),
         "state_dir": (StateDir, None),

@@ -10,6 +10,7 @@ import typer
 
 from sloth import __version__
 from sloth.cli import (
+    audit,
     backup,
     certs,
     config,
@@ -59,7 +60,7 @@ def _root(
 
 for module in (
     init, validate, plan, up, upgrade, status, health, certs, recover, nodes, ssh, kube, kubeconfig, down, doctor, unlock, config,
-    mirror, state, providers, backup,
+    mirror, state, providers, backup, audit,
 ):  # fmt: skip
     module.register(app)
 

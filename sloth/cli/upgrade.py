@@ -177,7 +177,7 @@ def _agree(here: Desk, wanted: str, how: Pace) -> None:
     question = f"Upgrade {here.loaded.spec.name} from {here.record.kubernetes_version} to {wanted}?"
     need_terminal(question)
     cluster = here.run(look(here.tools), _towards(here, wanted))
-    refuse([each for each in check(cluster, time.time()) if each.level == "blocks"], wanted)
+    refuse([each for each in check(here.tools.distribution, cluster, time.time()) if each.level == "blocks"], wanted)
     order = _plan(cluster, how)["order"]
     say(
         "\n".join(["control planes one by one: " + ", ".join(order[0]), *(f"workers: {', '.join(group)}" for group in order[1:])])
@@ -189,14 +189,15 @@ def _plan(cluster: Cluster, how: Pace) -> dict[str, Any]:
     """What `plan` reports; `cluster.version` is the target."""
     from sloth import registry
     from sloth.phases.upgrade_begin import check
-    from sloth.phases.upgrade_look import seen
+    from sloth.phases.upgrade_look import pools, seen
     from sloth.upgrade.batches import batches
     from sloth.upgrade.removed import between
     from sloth.upgrade.versions import reachable
 
     view, record = seen(cluster), cluster.record
     running = record.kubernetes_version
-    known = registry.distribution(cluster.spec.kubernetes.distribution).versions()
+    distribution = registry.distribution(cluster.spec.kubernetes.distribution)
+    known = distribution.versions()
     workers = [lease.name for lease in record.leases if lease.role == "worker"]
     old = [name for name in workers if name not in view.nodes or view.nodes[name].version != cluster.version]
     same = cluster.version == running
@@ -206,7 +207,7 @@ def _plan(cluster: Cluster, how: Pace) -> dict[str, Any]:
         "to": cluster.version,
         "reachable": reachable(running, known),
         "under_way": str(record.upgrade.get("to", "")),
-        "findings": [] if same else [each.as_dict() for each in check(cluster, time.time())],
+        "findings": [] if same else [each.as_dict() for each in check(distribution, cluster, time.time())],
         "removed": [] if same else [f"{each.api} {each.resource}" for each in between(running, cluster.version)],
         "nodes": [_row(cluster, lease.name) for lease in record.leases],
         "workloads": {"failing": view.failing, "total": len(view.workloads)},
@@ -216,7 +217,7 @@ def _plan(cluster: Cluster, how: Pace) -> dict[str, Any]:
         if same
         else [
             [lease.name for lease in record.leases if lease.role == "control-plane"],
-            *map(list, batches(old, len(workers), how.batch, canary=how.canary)),
+            *map(list, batches(old, len(workers), how.batch, canary=how.canary, pools=pools(cluster))),
         ],
     }
 

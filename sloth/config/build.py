@@ -76,6 +76,7 @@ def _pool(document: Schema, given: Mapping[str, Any]) -> PoolSpec:
         taints=tuple(given["taints"]),
         kubelet=copy.deepcopy(given["kubelet"]),
         drain_timeout=float(seconds(given["disruption"]["drainTimeout"])),
+        max_unavailable=given["disruption"]["maxUnavailable"],
         hosts=tuple(_host(host) for host in given.get("hosts", ())),
         options={name: copy.deepcopy(value) for name, value in given.items() if name in own},
     )

@@ -22,7 +22,7 @@ DAY = 86400.0
 WARNING_DAYS = 30  # a kubelet renews its own long before
 CRITICAL_DAYS = 7
 _KEY = "cert."
-CA_HINT = "follow kubernetes.io/docs/tasks/tls/manual-rotation-of-ca-certificates"
+CA_HINT = "sloth certs rotate --ca"
 
 
 @dataclass(frozen=True, kw_only=True)

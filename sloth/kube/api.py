@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sloth.errors import UsageError
-from sloth.kube.decode import asked, document, dumps, ok
+from sloth.kube.decode import asked, document, dumps, members, ok
 from sloth.kube.kinds import Kinds
 from sloth.kube.resource import EVERYWHERE, Resource
 from sloth.kube.wire import APPLY_PATCH, JSON, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Call, Object, Request, ask_all
@@ -113,9 +113,8 @@ class Api:
         words = [*select.query(), *query, *([("limit", str(limit))] if limit else []), *([("continue", token)] if token else [])]
         request = Request("GET", resource.path(place), tuple(words), {"Accept": accept}, what=resource.words("list", place))
         found = yield from asked(request)
-        meta = found.get("metadata") or {}
-        items = found.get("items") or []
-        if found.get("kind", "").endswith("List"):
+        meta, items = members(found)
+        if str(found.get("kind", "")).endswith("List"):
             # Items of a list come without what they are; with it, an item is an object like any other.
             head = {"apiVersion": found.get("apiVersion", ""), "kind": found["kind"].removesuffix("List")}
             for item in items:
@@ -189,6 +188,16 @@ class Api:
         uid: str = "", version: str = "", grace: int | None = None, dry_run: bool = False,
     ) -> Call[Object]:  # fmt: skip
         """Delete an object; with `uid` or `version` only if it is that very one. `grace` is seconds. Raises ApiError."""
+        request = yield from self.delete_request(
+            kind, name, namespace, propagation=propagation, uid=uid, version=version, grace=grace, dry_run=dry_run
+        )
+        return (yield from asked(request))
+
+    def delete_request(
+        self, kind: str | Resource, name: str, namespace: str | None = None, *, propagation: Propagation = "Background",
+        uid: str = "", version: str = "", grace: int | None = None, dry_run: bool = False,
+    ) -> Call[Request]:  # fmt: skip
+        """The request of `delete`, to be sent with others."""
         resource = yield from self.kinds.find(kind)
         place = self._one(resource, namespace)
         only = {key: value for key, value in (("uid", uid), ("resourceVersion", version)) if value}
@@ -197,15 +206,8 @@ class Api:
             body["gracePeriodSeconds"] = grace
         if dry_run:
             body["dryRun"] = ["All"]
-        request = Request(
-            "DELETE",
-            resource.path(place, _named(name)),
-            (),
-            {"Content-Type": JSON},
-            dumps(body),
-            resource.words("delete", place, name),
-        )
-        return (yield from asked(request))
+        path, words = resource.path(place, _named(name)), resource.words("delete", place, name)
+        return Request("DELETE", path, (), {"Content-Type": JSON}, dumps(body), words)
 
     def log_request(self, pod: str, namespace: str | None = None, query: Iterable[tuple[str, str]] = ()) -> Call[Request]:
         """The request for a pod's log, to be opened as a stream."""

@@ -12,7 +12,7 @@ Objects are plain dicts. A namespace of None is the context's own, `"*"` is all 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,8 @@ from sloth.kube.kinds_file import KindsFile
 from sloth.kube.kubeconfig import load
 from sloth.kube.resource import Resource
 from sloth.kube.retry import DEFAULT, Policy
+from sloth.kube.streams.averbs import AsyncStreams
+from sloth.kube.telemetry.observer import Observer
 from sloth.kube.watch import SILENCE, Event, Relist, Watch
 from sloth.kube.wire import JSON, Call, Object, Pause, Request
 
@@ -36,22 +38,24 @@ Objects: TypeAlias = list[Object]
 Events: TypeAlias = list[Event]
 
 
-class AsyncClient:
+class AsyncClient(AsyncStreams):
     """One cluster as one user.
 
     `rate` and `burst` bound the requests a second; `cache` is a folder where discoveries are kept between runs; `manager` is the
-    field manager's name. Every method raises ApiError (the server refuses), ConnectError (it does not answer),
-    CredentialsError.
+    field manager's name; `observers` see every request (audit, metrics, spans); with `share_reads`
+    equal reads that are under way at the same time are made once. Every method raises ApiError (the server
+    refuses), ConnectError (it does not answer), CredentialsError.
     """
 
     def __init__(
         self, connection: Connection, *, policy: Policy = DEFAULT, rate: float = 100.0, burst: int = 200,
-        cache: Path | None = None, manager: str = "sloth",
+        cache: Path | None = None, manager: str = "sloth", observers: Sequence[Observer] = (),
+        share_reads: bool = False,
     ) -> None:  # fmt: skip
         self.connection = connection
         self.kinds = Kinds(KindsFile(cache, connection.cluster_id()) if cache else None)
         self.api = Api(self.kinds, connection.namespace, manager)
-        self.wire = AsyncWire(connection, policy, rate, burst)
+        self.wire = AsyncWire(connection, policy, rate, burst, observers, share_reads=share_reads)
 
     @classmethod
     def from_kubeconfig(cls, path: Path | None = None, context: str = "", **settings: Any) -> AsyncClient:
@@ -73,9 +77,9 @@ class AsyncClient:
         """Close every connection."""
         await self.wire.close()
 
-    async def run(self, call: Call[T]) -> T:
-        """Carry any call through: what `api` has, or one of your own."""
-        return await self.wire.run(call)
+    async def run(self, call: Call[T], plan: str = "") -> T:
+        """Carry any call through: what `api` has, or one of your own. `plan`: digest of the plan that it is a part of."""
+        return await self.wire.run(call, plan)
 
     async def get(self, kind: str | Resource, name: str, namespace: str | None = None, *, subresource: str = "") -> Object:
         """One object."""
@@ -189,6 +193,7 @@ class AsyncClient:
                         async for chunk in chunks:
                             for event in machine.feed(chunk):
                                 yield event
+                            machine.check()
                     machine.ended()
             except SlothError as error:
                 machine.failed(error)

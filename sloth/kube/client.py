@@ -12,7 +12,7 @@ Thread-safe. Objects are plain dicts. A namespace of None is the context's own, 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +27,9 @@ from sloth.kube.kinds_file import KindsFile
 from sloth.kube.kubeconfig import load
 from sloth.kube.resource import Resource
 from sloth.kube.retry import DEFAULT, Policy
-from sloth.kube.sync_wire import SyncWire
+from sloth.kube.streams.verbs import Streams
+from sloth.kube.sync_wire import Line, SyncWire
+from sloth.kube.telemetry.observer import Observer
 from sloth.kube.watch import SILENCE, Event, Follow, Relist, Watch
 from sloth.kube.wire import JSON, Call, Object, Pause, Request
 
@@ -36,22 +38,24 @@ Objects: TypeAlias = list[Object]
 Events: TypeAlias = list[Event]
 
 
-class Client:
+class Client(Streams):
     """One cluster as one user.
 
     `rate` and `burst` bound the requests a second; `cache` is a folder where discoveries are kept between runs; `manager` is the
-    field manager's name. Every method raises ApiError (the server refuses), ConnectError (it does not answer),
-    CredentialsError.
+    field manager's name; `observers` see every request (audit, metrics, spans); with `share_reads`
+    equal reads that are under way at the same time are made once. Every method raises ApiError (the server
+    refuses), ConnectError (it does not answer), CredentialsError.
     """
 
     def __init__(
         self, connection: Connection, *, policy: Policy = DEFAULT, rate: float = 100.0, burst: int = 200,
-        cache: Path | None = None, manager: str = "sloth",
+        cache: Path | None = None, manager: str = "sloth", observers: Sequence[Observer] = (),
+        share_reads: bool = False,
     ) -> None:  # fmt: skip
         self.connection = connection
         self.kinds = Kinds(KindsFile(cache, connection.cluster_id()) if cache else None)
         self.api = Api(self.kinds, connection.namespace, manager)
-        self.wire = SyncWire(connection, policy, rate, burst)
+        self.wire = SyncWire(connection, policy, rate, burst, observers, share_reads=share_reads)
 
     @classmethod
     def from_kubeconfig(cls, path: Path | None = None, context: str = "", **settings: Any) -> Client:
@@ -73,9 +77,9 @@ class Client:
         """Close every connection."""
         self.wire.close()
 
-    def run(self, call: Call[T]) -> T:
-        """Carry any call through: what `api` has, or one of your own."""
-        return self.wire.run(call)
+    def run(self, call: Call[T], plan: str = "") -> T:
+        """Carry any call through: what `api` has, or one of your own. `plan`: digest of the plan that it is a part of."""
+        return self.wire.run(call, plan)
 
     def get(self, kind: str | Resource, name: str, namespace: str | None = None, *, subresource: str = "") -> Object:
         """One object."""
@@ -175,9 +179,7 @@ class Client:
         machine = Watch(resource, self.api.place(resource, namespace), Select(labels, fields), self.wire.policy)
         yield from self.follow(machine, stop or threading.Event())
 
-    def follow(
-        self, machine: Watch, stop: threading.Event, opened: Callable[[Callable[[], None]], None] | None = None
-    ) -> Iterator[Event]:
+    def follow(self, machine: Watch, stop: threading.Event, opened: Callable[[Line], None] | None = None) -> Iterator[Event]:
         """Carry a watch's state machine through. `opened` gets what closes each stream from another thread."""
         while not stop.is_set():
             wanted = machine.plan()
@@ -204,13 +206,14 @@ class Client:
         return machine.listed(items, version)
 
     def _stream(
-        self, machine: Watch, wanted: Follow, stop: threading.Event, opened: Callable[[Callable[[], None]], None] | None
+        self, machine: Watch, wanted: Follow, stop: threading.Event, opened: Callable[[Line], None] | None
     ) -> Iterator[Event]:
         with self.wire.stream(wanted.request, SILENCE) as (chunks, close):
             if opened:
                 opened(close)
             for chunk in chunks:
                 yield from machine.feed(chunk)
+                machine.check()
                 if stop.is_set():
                     return
         machine.ended()

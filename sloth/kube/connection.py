@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Literal
 
 from sloth.model.secret import Secret
 
+_KEY = os.urandom(32)
 Interactive = Literal["Never", "IfAvailable", "Always"]
 
 
@@ -24,6 +26,20 @@ class ExecPlugin:
     provide_cluster_info: bool = False
     cluster_config: object = None
     interactive: Interactive = "IfAvailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Oidc:
+    """An OpenID Connect provider that a kubeconfig names (`auth-provider: oidc`). Renewed tokens go to `user` in `file`."""
+
+    issuer: str
+    client_id: str
+    client_secret: Secret | None = None
+    id_token: Secret | None = None
+    refresh_token: Secret | None = None
+    ca: bytes = b""
+    user: str = ""
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +79,7 @@ class Connection:
     username: str = ""
     password: Secret | None = None
     plugin: ExecPlugin | None = None
+    oidc: Oidc | None = None
     acting_as: Impersonation | None = None
     namespace: str = "default"
     name: str = ""
@@ -71,3 +88,20 @@ class Connection:
         """A digest of where the cluster is, for files that are kept about it. Says nothing of the user."""
         parts = (self.server.encode(), self.ca, self.tls_server_name.encode())
         return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
+
+    def key(self) -> str:
+        """A digest of cluster, credentials and all the rest: equal for equal connections. Means nothing outside this process."""
+        digest = hashlib.blake2b(key=_KEY, digest_size=24)
+        for each in fields(self):
+            value = getattr(self, each.name)
+            digest.update(f"{each.name}={_plain(value)!r}\0".encode())
+        return digest.hexdigest()
+
+
+def _plain(value: object) -> object:
+    """With secrets as what they are, so that two of them differ."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    if is_dataclass(value) and not isinstance(value, type):
+        return [(each.name, _plain(getattr(value, each.name))) for each in fields(value)]
+    return value

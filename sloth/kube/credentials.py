@@ -1,4 +1,4 @@
-"""Who we are, as headers and client certificates: tokens, token files that change, and exec plugins with their expiry.
+"""Who we are, as headers and client certificates: tokens, token files that change, identity providers, exec plugins.
 
 Sources: kubernetes.io, "Authenticating" (client-go credential plugins: input and output formats, interactive mode);
 KEP-541 (external credential providers: a 401 makes the credential invalid).
@@ -16,11 +16,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sloth.errors import CredentialsError
-from sloth.kube.connection import Connection, ExecPlugin
+from sloth.kube.connection import Connection, ExecPlugin, Oidc
 from sloth.model.secret import Secret
+
+if TYPE_CHECKING:
+    from sloth.kube.renewal import Renewal
 
 _REREAD = 60.0  # seconds until a token file is looked at again, as client-go does
 _EARLY = 30.0  # seconds before its expiry that a plugin's credential is renewed
@@ -46,6 +49,7 @@ class Credentials:
         self._given: Given | None = None
         self._file_token: Secret | None = None
         self._file_at = 0.0
+        self._renewal = _renewal(connection.oidc, now) if connection.oidc else None
 
     def headers(self, refused: Mapping[str, str] | None = None) -> dict[str, str]:
         """The Authorization header, if any. `refused`: these were answered with 401, so ask anew. Raises CredentialsError."""
@@ -53,6 +57,8 @@ class Credentials:
         with self._lock:
             if connection.plugin:
                 return _bearer(self._from_plugin(refused).token)
+            if self._renewal:
+                return _bearer(self._renewal.token(lambda token: refused is not None and _bearer(token) == {**refused}))
             if connection.token_file:
                 return _bearer(self._from_file(refused))
         if connection.token:
@@ -98,6 +104,12 @@ class Credentials:
             plugin = self._connection.plugin
             given = self._given = run_plugin(plugin, self._connection) if plugin else Given()
         return given
+
+
+def _renewal(oidc: Oidc, now: Callable[[], float]) -> Renewal:
+    from sloth.kube.renewal import Renewal
+
+    return Renewal(oidc, now)
 
 
 def _bearer(token: Secret | None) -> dict[str, str]:

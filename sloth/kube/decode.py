@@ -43,6 +43,23 @@ def document(answer: Answer) -> Object:
     return loads(answer.body)
 
 
+def members(found: Object) -> tuple[Object, list[Object]]:
+    """Metadata and items of a list. Raises KubernetesError where they, or what the items are, have not the form of the API."""
+    meta, items = found.get("metadata") or {}, found.get("items") or []
+    if (
+        not isinstance(meta, dict)
+        or not isinstance(items, list)
+        or not all(isinstance(item, dict) and isinstance(item.get("metadata", {}), dict) for item in items)
+    ):
+        raise KubernetesError(
+            "kube/not-an-api",
+            "the answer is no list of the Kubernetes API",
+            detail="`metadata`, `items` or an item in it is not of the form that it has to have",
+            hint="sloth kube get nodes --context NAME",
+        )
+    return meta, items
+
+
 def asked(request: Request) -> Call[Object]:
     """Send, and give the object that comes back. Raises ApiError, KubernetesError."""
     answer = yield from ask(request)

@@ -20,16 +20,22 @@ CONNECTIONS = 64
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 
 
-def settings(connection: Connection, certificate: tuple[bytes, Secret] | None) -> dict[str, Any]:
-    """Arguments for httpx2.Client and httpx2.AsyncClient. Raises KubernetesError, CredentialsError."""
+def settings(connection: Connection, certificate: tuple[bytes, Secret] | None, *, lasting: bool = False) -> dict[str, Any]:
+    """Arguments for httpx2.Client and httpx2.AsyncClient; `lasting`: for upgrades, which have no bound and are HTTP/1.1.
+
+    Raises KubernetesError, CredentialsError.
+    """
+    bound = None if lasting else CONNECTIONS
     headers = [("User-Agent", f"sloth/{__version__}"), *(connection.acting_as.headers() if connection.acting_as else ())]
     chosen: dict[str, Any] = {
         "headers": headers,
         "verify": context(connection, certificate) if connection.server.startswith("https:") else False,
         "timeout": httpx2.Timeout(READ, connect=CONNECT),
-        "limits": httpx2.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+        "limits": httpx2.Limits(max_connections=bound, max_keepalive_connections=0 if lasting else CONNECTIONS),
         "follow_redirects": False,  # the credentials are for this server only
     }
+    if lasting:
+        chosen["http2"] = False
     if connection.proxy:
         try:
             chosen["proxy"] = httpx2.Proxy(connection.proxy)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from types import TracebackType
 
-from sloth.errors import ConnectError, SlothError
+from sloth.errors import ConnectError, InternalError, SlothError
 from sloth.kube.api import Select
 from sloth.kube.client import Client
 from sloth.kube.resource import Resource
 from sloth.kube.store import Indexer, Store, Subscription
+from sloth.kube.sync_wire import Line
 from sloth.kube.watch import Event, Watch
 
 QUEUE = 10_000  # objects with a waiting change, for each subscriber
+BATCH = 0.02  # seconds
+_AT_ONCE = 0.0003  # seconds; an event that came sooner after the one before lay in the same buffer
 
 
 class Informer:
@@ -24,20 +28,24 @@ class Informer:
             pods.store.by("node", "work-1")
 
     A failure that going on cannot mend (not allowed, no such kind) ends it; `synced` and `failure` give it.
+
+    While events come one by one in quick succession, it takes those of `batch` seconds together: waking up costs more than an
+    event does. Events that come seldom, and many that wait already, are not held up. 0 switches that off.
     """
 
     def __init__(
         self, client: Client, kind: str | Resource, namespace: str | None = None, *, labels: str = "", fields: str = "",
-        indexers: Mapping[str, Indexer] | None = None,
+        indexers: Mapping[str, Indexer] | None = None, batch: float = BATCH,
     ) -> None:  # fmt: skip
         self.store = Store(indexers)
         self.failure: SlothError | None = None
         self._client, self._kind, self._namespace, self._select = client, kind, namespace, Select(labels, fields)
+        self._batch = batch
         self._stop = threading.Event()
         self._first = threading.Event()
         self._lock = threading.Lock()
         self._subscribers: list[Subscription] = []
-        self._close: Callable[[], None] | None = None
+        self._line: Line | None = None
         self._thread = threading.Thread(target=self._work, name=f"informer {kind}", daemon=True)
 
     def __enter__(self) -> Informer:
@@ -51,9 +59,9 @@ class Informer:
         """End the watch, wait for its thread, and close every subscription."""
         with self._lock:
             self._stop.set()
-            close = self._close
-        if close:
-            close()
+            line = self._line
+        if line:
+            line()
         self._thread.join()
 
     def synced(self, timeout: float) -> None:
@@ -80,10 +88,23 @@ class Informer:
             resource = self._client.run(self._client.kinds.find(self._kind))
             place = self._client.api.place(resource, self._namespace)
             machine = Watch(resource, place, self._select, self._client.wire.policy)
+            done = time.monotonic()
             for event in self._client.follow(machine, self._stop, self._opened):
+                waited = time.monotonic() - done
                 self._take(event)
+                if _AT_ONCE < waited < self._batch and self._line and self._line.idle():
+                    self._stop.wait(self._batch)
+                done = time.monotonic()
         except SlothError as error:
             self.failure = error
+        except BaseException as error:
+            # Never a store that silently stands still: an indexer that fails on an object ends it too, and is told.
+            self.failure = InternalError(
+                "kube/informer-failed",
+                f"the informer of {self._kind} ended",
+                detail=f"{type(error).__name__}: {error}",
+                hint="correct the indexer that is named, if one is",
+            )
         finally:
             self._first.set()
             with self._lock:
@@ -91,14 +112,14 @@ class Informer:
                 for each in self._subscribers:
                     each.close()
 
-    def _opened(self, close: Callable[[], None]) -> None:
+    def _opened(self, line: Line) -> None:
         """A stream is open, so the list before it has been taken in."""
         self._first.set()
         with self._lock:
-            self._close = close
+            self._line = line
             late = self._stop.is_set()
         if late:
-            close()
+            line()
 
     def _take(self, event: Event) -> None:
         with self._lock:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ class Kubeconfig:
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
     contexts: dict[str, dict[str, Any]] = field(default_factory=dict)
     current: str = ""
+    homes: dict[str, Path] = field(default_factory=dict)
+    """The file of each user, where it is known: renewed tokens are written there."""
 
     def connection(self, context: str = "", *, cluster: str = "", user: str = "", namespace: str = "") -> Connection:
         """What a context says, each part of it replaceable. Raises UsageError (no such entry), KubernetesError (not usable)."""
@@ -46,9 +49,10 @@ class Kubeconfig:
             raise _unknown("cluster", cluster, self.clusters)
         if user and user not in self.users:
             raise _unknown("user", user, self.users)
-        return connection_of(
+        found = connection_of(
             chosen or cluster, self.clusters[cluster], self.users.get(user, {}), namespace or entry.get("namespace") or "default"
         )
+        return replace(found, oidc=replace(found.oidc, user=user, file=self.homes.get(user))) if found.oidc else found
 
 
 def _unknown(what: str, name: str, known: Mapping[str, object]) -> UsageError:
@@ -72,15 +76,16 @@ def load(explicit: Path | None = None, env: Mapping[str, str] = os.environ) -> K
     """Read and merge. Raises UsageError if an explicit file is missing, KubernetesError if a file is not a kubeconfig."""
     if explicit and not explicit.is_file():
         raise UsageError("kube/no-config", f"there is no file {explicit}", hint="sloth kubeconfig > FILE")
-    found = []
+    found, files = [], []
     for path in dict.fromkeys(paths(explicit, env)):
         try:
             found.append((read(path.read_bytes(), str(path)), path.absolute().parent))
+            files.append(path.absolute())
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             raise broken(str(path), str(error)) from error
-    return merge(found)
+    return merge(found, files)
 
 
 def read(text: bytes, name: str) -> dict[str, Any]:
@@ -98,14 +103,19 @@ def read(text: bytes, name: str) -> dict[str, Any]:
     return document
 
 
-def merge(documents: Sequence[tuple[dict[str, Any], Path]]) -> Kubeconfig:
-    """Documents with their folders, the first to name something wins. Raises KubernetesError."""
+def merge(documents: Sequence[tuple[dict[str, Any], Path]], files: Sequence[Path] = ()) -> Kubeconfig:
+    """Documents with their folders (and files, if they are to be written to), the first to name something wins.
+
+    Raises KubernetesError.
+    """
     merged = Kubeconfig()
-    for document, folder in documents:
+    for (document, folder), file in zip_longest(documents, files):
         merged.current = merged.current or _text(document.get("current-context"))
         for section, inner in _INNER.items():
             mine: dict[str, dict[str, Any]] = getattr(merged, section)
             for name, body in _entries(document, section, inner, folder):
+                if file and section == "users" and name not in mine:
+                    merged.homes[name] = file
                 mine.setdefault(name, body)
     return merged
 
@@ -128,6 +138,11 @@ def _absolute(body: dict[str, Any], section: str, folder: Path) -> dict[str, Any
         **body,
         **{key: str(folder / body[key]) for key in _PATHS.get(section, ()) if isinstance(body.get(key), str) and body[key]},
     }
+    provider = body.get("auth-provider")
+    config = provider.get("config") if isinstance(provider, dict) else None
+    ca = config.get("idp-certificate-authority") if isinstance(config, dict) else None
+    if isinstance(provider, dict) and isinstance(config, dict) and isinstance(ca, str) and ca:
+        found["auth-provider"] = {**provider, "config": {**config, "idp-certificate-authority": str(folder / ca)}}
     plugin = body.get("exec")
     command = plugin.get("command") if isinstance(plugin, dict) else None
     if (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sloth.errors import KubernetesError
-from sloth.kube.connection import Connection, ExecPlugin, Impersonation, Interactive
+from sloth.kube.connection import Connection, ExecPlugin, Impersonation, Interactive, Oidc
 from sloth.model.secret import Secret
 
 _PLUGIN_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
@@ -30,8 +30,6 @@ def connection_of(name: str, cluster: Mapping[str, Any], user: Mapping[str, Any]
     key = _bytes(user, "client-key", name)
     token, token_file = _text(user, "token", name), _text(user, "tokenFile", name)
     password = _text(user, "password", name)
-    if "auth-provider" in user and "exec" not in user:
-        raise broken(name, "`auth-provider` is no more: Kubernetes 1.26 took it out; use `exec` with the provider's plugin")
     return Connection(
         server=server.rstrip("/"),
         ca=_bytes(cluster, "certificate-authority", name),
@@ -45,6 +43,7 @@ def connection_of(name: str, cluster: Mapping[str, Any], user: Mapping[str, Any]
         username=_text(user, "username", name),
         password=Secret(password) if password else None,
         plugin=_plugin(user["exec"], cluster, name) if user.get("exec") else None,
+        oidc=_oidc(user["auth-provider"], name) if user.get("auth-provider") and not user.get("exec") else None,
         acting_as=_acting_as(user, name),
         namespace=namespace,
         name=name,
@@ -91,6 +90,28 @@ def _plugin(body: Any, cluster: Mapping[str, Any], name: str) -> ExecPlugin:
         provide_cluster_info=body.get("provideClusterInfo") is True,
         cluster_config=_extension(cluster),
         interactive=cast("Interactive", mode),
+    )
+
+
+def _oidc(body: Any, name: str) -> Oidc:
+    """The one auth provider that Kubernetes 1.26 left (client-go: plugin/pkg/client/auth/oidc)."""
+    kind = body.get("name") if isinstance(body, dict) else None
+    if kind != "oidc":
+        raise broken(name, f"`auth-provider` {kind!r} is no more since Kubernetes 1.26; use `exec` with the provider's plugin")
+    config = body.get("config") or {}
+    if not isinstance(config, dict):
+        raise broken(name, "`auth-provider.config` is no mapping")
+    secret, token, refresh = (_text(config, key, name) for key in ("client-secret", "id-token", "refresh-token"))
+    issuer, client = _text(config, "idp-issuer-url", name), _text(config, "client-id", name)
+    if not issuer or not client:
+        raise broken(name, "`auth-provider.config` needs `idp-issuer-url` and `client-id`")
+    return Oidc(
+        issuer=issuer,
+        client_id=client,
+        client_secret=Secret(secret) if secret else None,
+        id_token=Secret(token) if token else None,
+        refresh_token=Secret(refresh) if refresh else None,
+        ca=_bytes(config, "idp-certificate-authority", name),
     )
 
 

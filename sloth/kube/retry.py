@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -50,15 +51,17 @@ def _retry_after(result: Answer | Broken) -> float | None:
 
 
 class Limiter:
-    """A token bucket: `rate` requests a second on average, `burst` at once. Not thread-safe by itself."""
+    """A token bucket: `rate` requests a second on average, `burst` at once. Thread-safe."""
 
     def __init__(self, rate: float, burst: int, now: Callable[[], float]) -> None:
         self._rate, self._burst, self._now = rate, burst, now
         self._tokens, self._at = float(burst), now()
+        self._lock = threading.Lock()
 
     def reserve(self) -> float:
         """Take one token, which may be one of the future: seconds to wait until it is there."""
-        now = self._now()
-        self._tokens = min(float(self._burst), self._tokens + (now - self._at) * self._rate) - 1
-        self._at = now
-        return 0.0 if self._tokens >= 0 else -self._tokens / self._rate
+        with self._lock:
+            now = self._now()
+            self._tokens = min(float(self._burst), self._tokens + (now - self._at) * self._rate) - 1
+            self._at = now
+            return 0.0 if self._tokens >= 0 else -self._tokens / self._rate

@@ -12,25 +12,24 @@ from sloth.kube.wire import Object
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 
-def table(
-    pages: Sequence[Mapping[str, Any]], *, wide: bool = False, namespaces: bool = False, kind: str = "", head: bool = True
-) -> str:
-    """Tables of one kind as aligned lines. `namespaces` adds that column; `kind` goes before each name (`pod/web`)."""
+def table_rows(
+    pages: Sequence[Mapping[str, Any]], *, wide: bool = False, namespaces: bool = False, kind: str = ""
+) -> list[list[str]]:
+    """Tables of one kind as rows, titles first. `namespaces` adds that column; `kind` goes before each name (`pod/web`)."""
     columns = next((page["columnDefinitions"] for page in pages if page.get("columnDefinitions")), ())
     shown = [at for at, column in enumerate(columns) if wide or not column.get("priority")]
-    title = (["NAMESPACE"] if namespaces else []) + [str(columns[at]["name"]).upper() for at in shown]
-    rows = [title] if head else []
+    rows = [(["NAMESPACE"] if namespaces else []) + [str(columns[at]["name"]).upper() for at in shown]]
     for page in pages:
         for row in page.get("rows") or ():
-            cells = [_cell(row["cells"][at]) for at in shown]
+            cells = [cell(row["cells"][at]) for at in shown]
             if kind and cells:
                 cells[0] = f"{kind}/{cells[0]}"
             meta = (row.get("object") or {}).get("metadata") or {}
             rows.append(([str(meta.get("namespace", ""))] if namespaces else []) + cells)
-    return aligned(rows)
+    return rows
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
     """One line, without what a terminal would act on: names come from whoever may create objects."""
     text = "<none>" if value is None else str(value)
     return "".join(letter if letter.isprintable() else " " for letter in text)
@@ -45,7 +44,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 def names(resource: Resource, items: Iterable[Object]) -> str:
     """`pod/web`, one a line."""
     word = (resource.singular or resource.kind.lower()) + (f".{resource.group}" if resource.group else "")
-    return "\n".join(f"{word}/{_cell(item['metadata']['name'])}" for item in items)
+    return "\n".join(f"{word}/{cell(item['metadata']['name'])}" for item in items)
 
 
 def documents(items: Sequence[Object], form: str, *, single: bool) -> str:

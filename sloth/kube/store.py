@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
@@ -65,6 +66,10 @@ class Store:
             return len(self._objects)
 
 
+# Waking a thread costs more than an event: one who was woken is not woken again for so many seconds, and looks again by itself.
+_HUSH, _LINGER = 0.01, 0.02
+
+
 class Subscription:
     """A subscriber's own queue: at most one waiting change for each object, the latest, and at most `limit` objects.
 
@@ -77,6 +82,7 @@ class Subscription:
         self._waiting: dict[str, Event] = {}
         self._closed = False
         self._lagging = False
+        self._told = 0.0
         self.lagged = 0
         self.merged = 0
 
@@ -93,7 +99,10 @@ class Subscription:
                 self._waiting.clear()
                 self._lagging = True
                 self.lagged += 1
-            self._ready.notify()
+            now = time.monotonic()
+            if now - self._told >= _HUSH:
+                self._told = now
+                self._ready.notify()
 
     def close(self) -> None:
         """Let the reader come to an end after what is waiting."""
@@ -102,12 +111,22 @@ class Subscription:
             self._ready.notify_all()
 
     def take(self, timeout: float | None = None) -> Event | None:
-        """The next change; None if the subscription was closed, lags (`behind` says so) or the time is over."""
+        """The next change; None if the subscription was closed, lags (`behind` says so) or the time is over. For one thread."""
+        end = None if timeout is None else time.monotonic() + timeout
         with self._ready:
-            self._ready.wait_for(lambda: self._waiting or self._closed or self._lagging, timeout)
+            while not self._news():
+                now = time.monotonic()
+                left = None if end is None else end - now
+                if left is not None and left <= 0:
+                    break
+                again = self._told + _LINGER - now  # until then something may be put without a word
+                self._ready.wait(left if again <= 0 else again if left is None else min(again, left))
             if self._lagging or not self._waiting:
                 return None
             return self._waiting.pop(next(iter(self._waiting)))
+
+    def _news(self) -> bool:
+        return bool(self._waiting) or self._closed or self._lagging
 
     def behind(self) -> bool:
         """Whether changes were thrown away since this was asked last: read the store, then go on."""

@@ -9,16 +9,20 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import httpx2
 
+from sloth.errors import SlothError
 from sloth.kube.connection import Connection
 from sloth.kube.credentials import Credentials
-from sloth.kube.exchange import Authenticate, Back, Effect, Send, exchange, final
+from sloth.kube.exchange import Aside, Authenticate, Back, Effect, Send, Steps, exchange, final, observed
 from sloth.kube.faults import fault
-from sloth.kube.http import answer_of, broken_by, built, settings
+from sloth.kube.http import READ, answer_of, broken_by, built, settings
 from sloth.kube.retry import Limiter, Policy
+from sloth.kube.sharing import Flights
+from sloth.kube.telemetry.observer import About, Observer
+from sloth.kube.telemetry.subject import subject_of
 from sloth.kube.wire import Answer, Broken, Call, Pause, Request
 from sloth.model.secret import Secret
 
@@ -28,25 +32,48 @@ WIDE = 16  # requests of one call side by side
 FAULTS = (httpx2.TransportError, httpx2.DecodingError, httpx2.InvalidURL)
 
 
+class Line:
+    """The connection under a stream that is open. Called, it shuts the socket down: a thread that waits for bytes wakes up."""
+
+    def __init__(self, response: httpx2.Response) -> None:
+        self._stream: Any = response.extensions.get("network_stream")
+
+    def __call__(self) -> None:
+        """Closing the socket would not wake that thread."""
+        found = self._stream.get_extra_info("socket") if self._stream else None
+        if found is not None:
+            with suppress(OSError):
+                found.shutdown(socket.SHUT_RDWR)
+
+    def idle(self) -> bool:
+        """Whether nothing lies in the socket that was not read yet."""
+        return bool(self._stream) and not self._stream.get_extra_info("is_readable")
+
+
 class SyncWire:
     """Connections to one server. Thread-safe."""
 
-    def __init__(self, connection: Connection, policy: Policy, rate: float, burst: int) -> None:
-        self.connection, self.policy = connection, policy
+    def __init__(
+        self, connection: Connection, policy: Policy, rate: float, burst: int, observers: Sequence[Observer] = (),
+        *, share_reads: bool = False,
+    ) -> None:  # fmt: skip
+        self.connection, self.policy, self.observers = connection, policy, tuple(observers)
+        self._flights = Flights() if share_reads else None
         self._credentials = Credentials(connection)
         self._limiter = Limiter(rate, burst, time.monotonic)
         self._lock = threading.Lock()
         self._client: httpx2.Client | None = None
         self._certificate: tuple[bytes, Secret] | None = None
+        self._kept: tuple[tuple[bytes, Secret] | None, httpx2.Client] | None = None
         self._old: list[httpx2.Client] = []
 
-    def run(self, call: Call[T]) -> T:
-        """Carry a call through. Raises what it raises, and ConnectError."""
+    def run(self, call: Call[T], plan: str = "") -> T:
+        """Carry a call through. `plan`: digest of the plan that it is a part of. Raises what it raises, and ConnectError."""
         try:
             wanted = next(call)
             while True:
                 try:
-                    result = self._result(wanted)
+                    result = self._result(wanted, plan)
                 except Exception as error:
                     wanted = call.throw(error)
                 else:
@@ -55,37 +82,53 @@ class SyncWire:
             value: T = done.value
             return value
 
-    def _result(self, wanted: Request | tuple[Request, ...] | Pause) -> Answer | list[Answer] | None:
+    def _result(self, wanted: Request | tuple[Request, ...] | Pause, plan: str) -> Answer | list[Answer] | None:
         if isinstance(wanted, Pause):
             time.sleep(wanted.seconds)
             return None
-        return self._many(wanted) if isinstance(wanted, tuple) else self.answer(wanted)
+        return self._many(wanted, plan) if isinstance(wanted, tuple) else self.answer(wanted, plan)
 
-    def _many(self, requests: Sequence[Request]) -> list[Answer]:
+    def _many(self, requests: Sequence[Request], plan: str) -> list[Answer]:
         if len(requests) == 1:
-            return [self.answer(requests[0])]
+            return [self.answer(requests[0], plan)]
         with ThreadPoolExecutor(min(WIDE, len(requests)), "kube") as pool:
-            return list(pool.map(self.answer, requests))
+            return list(pool.map(partial(self.answer, plan=plan), requests))
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request, plan: str = "") -> Answer:
         """The final answer to one request. Raises ConnectError, CredentialsError."""
-        return self._drive(request, self._send)
+        if self._flights:
+            return self._flights.carry(request, partial(self._drive, request, self._send, plan))
+        return self._drive(request, self._send, plan)
 
-    def _drive(self, request: Request, send: SendIt) -> Answer:
-        steps = exchange(request, self.policy, self._limiter, self.connection.server)
-        back: Back = None
+    def _drive(self, request: Request, send: SendIt, plan: str = "") -> Answer:
+        steps = self._steps(request, plan)
         try:
+            wanted = next(steps)
             while True:
-                back = self._effect(steps.send(back), send)
+                try:
+                    back = self._effect(wanted, send)
+                except SlothError as error:
+                    wanted = steps.throw(error)
+                else:
+                    wanted = steps.send(back)
         except StopIteration as done:
             answer: Answer = done.value
             return answer
+        finally:
+            steps.close()  # given up: the observers hear of it now, not when the generator is collected
+
+    def _steps(self, request: Request, plan: str) -> Steps:
+        if not self.observers:
+            return exchange(request, self.policy, self._limiter, self.connection.server)
+        return observed(About(request, subject_of(request), self.connection, plan), self.observers, self.policy, self._limiter)
 
     def _effect(self, wanted: Effect, send: SendIt) -> Back:
         if isinstance(wanted, Send):
             return send(wanted.request)
         if isinstance(wanted, Authenticate):
             return self._credentials.headers(wanted.refused)
+        if isinstance(wanted, Aside):
+            return wanted.work()
         time.sleep(wanted.seconds)
         return None
 
@@ -97,10 +140,20 @@ class SyncWire:
             return broken_by(error)
 
     @contextmanager
-    def stream(self, request: Request, read: float) -> Iterator[tuple[Iterator[bytes], Callable[[], None]]]:
+    def stream(self, request: Request, read: float) -> Iterator[tuple[Iterator[bytes], Line]]:
         """The body as it comes, and what ends it from another thread. `read`: seconds. Raises ApiError, ConnectError."""
+        response = self._opened(request, self._http(), read)
+        try:
+            yield self._chunks(response, request), Line(response)
+        finally:
+            response.close()
+
+    def upgraded(self, request: Request) -> httpx2.Response:
+        """The response after which a connection is no HTTP any more (status 101), to be closed. Raises ApiError, ConnectError."""
+        return self._opened(request, self._lasting(), READ)
+
+    def _opened(self, request: Request, client: httpx2.Client, read: float) -> httpx2.Response:
         opened: list[httpx2.Response] = []
-        client = self._http()
 
         def send(wanted: Request) -> Answer | Broken:
             try:
@@ -118,14 +171,13 @@ class SyncWire:
         answer = self._drive(request, send)
         if answer.status >= 400:
             raise fault(answer, request)
-        try:
-            yield self._chunks(opened[0], request), partial(_cut, opened[0])
-        finally:
-            opened[0].close()
+        return opened[0]
 
     def _chunks(self, response: httpx2.Response, request: Request) -> Iterator[bytes]:
+        # A watch has one chunk for each event, so layers that only count and pass on are left out where nothing is to be decoded.
+        stream, coded = response.stream, "content-encoding" in response.headers
         try:
-            yield from response.iter_bytes()
+            yield from stream if isinstance(stream, httpx2.SyncByteStream) and not coded else response.iter_bytes()
         except FAULTS as error:
             final(broken_by(error), request, self.connection.server)
 
@@ -138,18 +190,21 @@ class SyncWire:
                 self._client, self._certificate = httpx2.Client(**settings(self.connection, certificate)), certificate
             return self._client
 
+    def _lasting(self) -> httpx2.Client:
+        """For connections that are kept for long: they must not use up the pool that requests wait for."""
+        certificate = self._credentials.certificate()
+        with self._lock:
+            if self._kept is None or self._kept[0] != certificate:
+                if self._kept:
+                    self._old.append(self._kept[1])
+                self._kept = certificate, httpx2.Client(**settings(self.connection, certificate, lasting=True))
+            return self._kept[1]
+
     def close(self) -> None:
         """Close every connection."""
         with self._lock:
-            for client in (*self._old, *([self._client] if self._client else ())):
+            for client in (*self._old, *([self._client] if self._client else ()), *([self._kept[1]] if self._kept else ())):
                 client.close()
-            self._old, self._client = [], None
-
-
-def _cut(response: httpx2.Response) -> None:
-    """Shut the socket down: a thread that waits for bytes on it wakes up. Closing would not wake it."""
-    stream = response.extensions.get("network_stream")
-    found = stream.get_extra_info("socket") if stream else None
-    if found is not None:
-        with suppress(OSError):
-            found.shutdown(socket.SHUT_RDWR)
+            self._old, self._client, self._kept = [], None, None
+        for observer in self.observers:
+            observer.flush()

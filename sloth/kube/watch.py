@@ -57,7 +57,8 @@ class Watch:
     def __init__(self, resource: Resource, namespace: str, select: Select = EVERY, policy: Policy = DEFAULT) -> None:
         self.resource, self.namespace, self.select, self._policy = resource, namespace, select, policy
         self._decoder = msgspec.json.Decoder(_Frame)
-        self._rest = b""
+        self._pieces: list[bytes] = []
+        self._wrong: SlothError | None = None
         self._failures = self._gone = 0
         self._waited, self._quiet = True, True
         self.version = ""
@@ -85,7 +86,7 @@ class Watch:
     def listed(self, items: Iterable[Object], version: str) -> list[Event]:
         """The whole list, as of `version`: what differs from what was known."""
         before, self.known = self.known, {key_of(item): item for item in items}
-        self.version, self.synced, self._rest = version, True, b""
+        self.version, self.synced, self._pieces = version, True, []
         events = []
         for key, item in self.known.items():
             old = before.pop(key, None)
@@ -99,26 +100,47 @@ class Watch:
         return [*(Event("DELETED", item) for item in before.values()), *events]
 
     def feed(self, data: bytes) -> list[Event]:
-        """Bytes of the stream, in any pieces. Raises ApiError (the server ends the watch) and ConnectError (no frame)."""
-        lines = (self._rest + data).split(b"\n")
-        self._rest = lines.pop()
-        events = []
+        """Bytes of the stream, in any pieces. Raises ApiError (the server ends the watch) and ConnectError (no frame).
+
+        What was told before the frame that is wrong is given first; `check` raises then.
+        """
+        self.check()
+        self._pieces.append(data)
+        if b"\n" not in data:
+            return []  # put together once, however many pieces a large object comes in
+        lines = b"".join(self._pieces).split(b"\n")
+        last = lines.pop()
+        self._pieces = [last] if last else []
+        events: list[Event] = []
         for line in lines:
-            if line.strip():
-                event = self._take(line)
-                if event:
-                    events.append(event)
+            try:
+                event = self._take(line) if line.strip() else None
+            except SlothError as error:
+                if not events:
+                    raise
+                self._wrong = error
+                return events
+            if event:
+                events.append(event)
         return events
+
+    def check(self) -> None:
+        """To be called when what `feed` gave has been passed on. Raises what ended the stream after that."""
+        wrong, self._wrong = self._wrong, None
+        if wrong:
+            raise wrong
 
     def _take(self, line: bytes) -> Event | None:
         try:
             frame = self._decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise ConnectError(
-                "kube/watch-broken", "the watch sends what is no event", detail=str(error), hint="sloth status"
-            ) from error
+            if frame.type == "ERROR":
+                error = fault_of(frame.object, 500, self.resource.words("watch", self.namespace))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, TypeError, AttributeError) as wrong:
+            raise _no_event(str(wrong)) from wrong
         if frame.type == "ERROR":
-            raise fault_of(frame.object, 500, self.resource.words("watch", self.namespace))
+            raise error
+        if not isinstance(frame.object.get("metadata"), dict):
+            raise _no_event(f"the object of {frame.type[:20]!r} has no metadata")
         version = _version(frame.object)
         if version:
             self.version = version
@@ -141,13 +163,13 @@ class Watch:
 
     def ended(self) -> None:
         """The stream is over. An unfinished line is forgotten: the server sends that event again, after `version`."""
-        if self._rest or self._quiet:
+        if self._pieces or self._quiet:
             self._again()  # cut off, or closed before it said anything: not at once again
-        self._rest = b""
+        self._pieces = []
 
     def failed(self, error: SlothError) -> None:
         """A list or a stream failed. Raises it where going on is no use (not allowed, no such kind)."""
-        self._rest = b""
+        self._pieces = []
         if isinstance(error, ApiError):
             if error.status == 410:
                 self.version = ""  # what is known stays: the new list is compared with it
@@ -163,6 +185,10 @@ class Watch:
     def _again(self) -> None:
         self._failures += 1
         self._waited = False
+
+
+def _no_event(why: str) -> ConnectError:
+    return ConnectError("kube/watch-broken", "the watch sends what is no event", detail=why, hint="sloth status")
 
 
 def _uid(item: Object) -> str:

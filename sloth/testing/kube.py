@@ -6,9 +6,12 @@ with field owners, dry runs. Beyond that it gives faults that a real server does
 
 from __future__ import annotations
 
+import secrets
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -20,6 +23,7 @@ from sloth.model.secret import Secret
 from sloth.testing.kube_serve import Asked, Reply, reply
 from sloth.testing.kube_state import State
 
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 TOKEN = "fake-token-0123456789"  # noqa: S105  of a server that lives in a test
 
 
@@ -37,17 +41,32 @@ class Fault:
     cut: int = -1
 
 
-class FakeKube:
-    """The server. Use it as a context manager; `connection` leads to it, `requests` is every request so far."""
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256  # a connection that finds the queue full comes back after a second only
 
-    def __init__(self, token: str = TOKEN) -> None:
+
+class FakeKube:
+    """The server. Use it as a context manager; `connection` leads to it, `requests` is every request so far.
+
+    `execute`: exec runs programs of this machine and port-forward connects to its loopback, for whoever knows the token, which is
+    a random one then. `protocols`: what it speaks on streams.
+    """
+
+    def __init__(self, token: str = "", *, execute: bool = False, protocols: tuple[str, ...] = PROTOCOLS) -> None:
+        token = token or (secrets.token_hex() if execute else TOKEN)
+        self.execute, self.protocols = execute, protocols
         self.state = State()
         self.tokens = {token: "tester"}
+        self.state.users = self.tokens
         self.faults: deque[Fault] = deque()
         self.requests: list[tuple[str, str]] = []
         self.headers: list[dict[str, str]] = []
+        self.connections: set[socket.socket] = set()
+        self._listen(0)
+
+    def _listen(self, port: int) -> None:
         self.stopping = threading.Event()
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"of": self}))
+        self._http = _Server(("127.0.0.1", port), type("Handler", (_Handler,), {"of": self}))
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
 
@@ -66,6 +85,20 @@ class FakeKube:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stop()
+
+    def restart(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Go away with every connection, have `meanwhile` done, and be there again at the same port with the same objects."""
+        port = self._http.server_address[1]
+        self._stop()
+        for each in list(self.connections):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        meanwhile()
+        self._listen(port)
+        self._thread.start()
+
+    def _stop(self) -> None:
         self.stopping.set()
         with self.state.lock:
             self.state.lock.notify_all()
@@ -95,9 +128,23 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     of: FakeKube
 
+    def setup(self) -> None:
+        """Known while it is open."""
+        super().setup()
+        self.of.connections.add(self.connection)
+
+    def finish(self) -> None:
+        """Known no more."""
+        self.of.connections.discard(self.connection)
+        with suppress(OSError):
+            super().finish()
+
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.of.fault_for(self.command, self.path) or Fault()
+        if self.of.execute and not fault.status and self.headers.get("Upgrade"):
+            self._upgrade({key.lower(): value for key, value in self.headers.items()}, fault.cut)
+            return
         if fault.status:
             self.of.requests.append((self.command, self.path))
             given = Reply(fault.status, fault.body, fault.headers)
@@ -110,6 +157,25 @@ class _Handler(BaseHTTPRequestHandler):
                 self._stream(given, given.body, fault.cut)
         except OSError:
             self.close_connection = True
+
+    def _upgrade(self, headers: dict[str, str], cut: int) -> None:
+        """A stream into a pod that there is, for a user whom the server knows."""
+        from sloth.testing import kube_streams
+
+        self.close_connection = True
+        path, _, _ = self.path.partition("?")
+        found = self.of.answer("GET", path.rpartition("/")[0], headers, b"")
+        self.of.requests[-1] = ("GET", self.path)
+        protocol = kube_streams.chosen(headers, self.of.protocols)
+        if found.status == 200 and not protocol:
+            found = Reply(400, b"unable to upgrade: no protocol in common", {})
+        if found.status == 200 and (why := kube_streams.refused(found.body, self.path)):
+            found = Reply(400, why, {"Content-Type": "application/json"})
+        if found.status != 200 and isinstance(found.body, bytes):
+            self._whole(found, found.body, -1)
+            return
+        self.wfile.write(kube_streams.head(headers, protocol))
+        kube_streams.serve(self.connection, self.path, protocol, cut)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from sloth.kube.builtin import BUILTIN
 from sloth.kube.resource import Resource
-from sloth.testing import kube_patch
+from sloth.testing import kube_patch, kube_workloads
 from sloth.testing.kube_patch import Refused
 from sloth.testing.kube_select import selected, table
 from sloth.testing.kube_state import Change, State
@@ -77,7 +77,7 @@ def reply(state: State, asked: Asked, user: str | None, stopping: threading.Even
         if user is None:
             raise Refused(401, "Unauthorized", "Unauthorized")
         with state.lock:
-            return _fixed(state, asked) or _objects(state, asked, stopping)
+            return _fixed(state, asked) or _review(state, asked, user) or _objects(state, asked, stopping)
     except Refused as refused:
         status = {
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": refused.message,
@@ -108,6 +108,11 @@ def _fixed(state: State, asked: Asked) -> Reply | None:
     return None
 
 
+def _review(state: State, asked: Asked, user: str) -> Reply | None:
+    found = kube_workloads.reviews(state, asked.path, asked.document(), user) if asked.method == "POST" else None
+    return _json(found, 201) if found else None
+
+
 def _objects(state: State, asked: Asked, stopping: threading.Event) -> Reply:
     target = _parse(state, asked.path)
     if target.name:
@@ -135,6 +140,15 @@ def _parse(state: State, path: str) -> _Target:
 
 def _one(state: State, asked: Asked, target: _Target) -> Reply:
     resource, namespace, name = target.resource, target.namespace, target.name
+    if target.part == "scale":
+        live = state.get(resource, namespace, name)
+        return _json(
+            kube_workloads.scale(
+                state, resource, live, method=asked.method, body=asked.body, manager=asked.manager, dry=asked.dry
+            )
+        )
+    if (resource.plural, target.part) == ("pods", "eviction"):
+        return _json(kube_workloads.evict(state, resource, state.get(resource, namespace, name), asked.document()), 201)
     if asked.method == "GET":
         item = state.get(resource, namespace, name)
         return _json(table(resource, [item]) if asked.as_table else item)

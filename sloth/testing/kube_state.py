@@ -40,6 +40,7 @@ class State:
     history: list[Change] = field(default_factory=list)
     version: int = 1
     floor: int = 0
+    users: dict[str, str] = field(default_factory=dict)  # by token
     lock: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:

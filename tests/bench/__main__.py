@@ -48,20 +48,22 @@ def main(wanted: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         sloth, python = _installed(Path(folder))
         os.environ["SLOTH_UNDER_TEST"] = sloth
-        from tests.bench import cli, clouds, clusters, kube, plan
+        from tests.bench import cli, clouds, clusters, informer, kube, plan, streams
         from tests.run import with_engine
 
         parts = {
             "cli": lambda: cli.run(sloth, python),
             "plan": plan.run,
             "kube": lambda: kube.run(sloth, python),
+            "informer": lambda: informer.run(python),
             "fleet": _fleet,
             "clouds": clouds.run,
             "clusters": clusters.run,
+            "streams": lambda: streams.run(sloth, python),
         }
         for name in wanted or list(parts):
             work = parts[name]
-            if name == "clusters":
+            if name in ("clusters", "streams"):
                 with_engine(lambda work=work: results.update(work()))  # type: ignore[misc]
             else:
                 results.update(work())

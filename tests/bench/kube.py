@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.bench import kube_apply
 from tests.bench.measure import Figure, median, once
 from tests.kube.real import RealKube
 
@@ -189,11 +190,13 @@ def _beside(figures: dict[str, Figure]) -> dict[str, object]:
 
 
 def run(sloth: str, python: str = sys.executable) -> dict[str, object]:
-    """First list of namespaces, lists of 1,000 and 10,000 pods, and `sloth kube get pods` beside kubectl."""
+    """First list of namespaces, applies of 300 objects, lists of 1,000 and 10,000 pods, `sloth kube get pods` beside kubectl."""
     results: dict[str, object] = {}
     with _server() as (server, folder):
         env = {**os.environ, "KUBECONFIG": str(folder / "config"), "SLOTH_CACHE_DIR": str(folder / "cache"), "NO_COLOR": "1"}
         results["kube-first-list"] = _beside(_in_turn(_commands(folder, python, "namespaces"), RUNS, env))
+        for case, each in kube_apply.figures(server, folder, sloth, env).items():
+            results[f"kube-apply-300-{case}"] = _beside(each)
         fill(server, 0, 1000)
         results["kube-pods-1000"] = _beside(_in_turn(_commands(folder, python, "pods"), 3, env))
         tables = {"sloth": [sloth, "kube", "get", "pods"]}

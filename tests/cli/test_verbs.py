@@ -40,7 +40,7 @@ def verbs(command=None, words=()):
 VERBS = {words: verb for words, verb in verbs() if words[0] != "kube"}
 WITHOUT_SPEC = {
     ("init",), ("doctor",), ("config", "schema"), ("mirror", "serve"), ("mirror", "create"), ("state", "list"),
-    ("providers", "list"), ("providers", "show"),
+    ("providers", "list"), ("providers", "show"), ("audit", "show"), ("audit", "verify"),
 }  # fmt: skip
 SHARED = {"--file", "--cluster", "--output", "--log-format", "--no-color", "--debug", "--state-dir", "--state"}
 
@@ -64,7 +64,7 @@ def test_all_verbs_are_there():
         "backup create", "backup list", "backup verify", "backup restore", "backup schedule", "backup prune",
         "init", "validate", "plan", "up", "status", "health", "certs check", "certs rotate", "recover", "nodes list", "ssh",
         "upgrade plan", "upgrade apply",
-        "kubeconfig", "down", "doctor", "unlock",
+        "audit show", "audit verify", "kubeconfig", "down", "doctor", "unlock",
         "config show", "config schema", "mirror create", "mirror serve", "providers list", "providers show",
         "state list", "state show", "state export", "state import", "state rollback",
         "nodes add", "nodes remove", "nodes replace", "nodes cordon", "nodes uncordon", "nodes drain", "nodes reboot",

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from sloth.errors import ManyErrors, UsageError
 from sloth.kube import ApiError
-from sloth.kube.apply_plan import ApplySet, make_plan
-from sloth.kube.apply_run import carry_out
-from sloth.kube.difference import Field, difference
-from sloth.kube.inventory import PART_OF, Entry, members, parent, set_id
-from sloth.kube.manifests import read
+from sloth.kube.applying.compare import make_plan
+from sloth.kube.applying.difference import Field, difference
+from sloth.kube.applying.inventory import PART_OF, Entry, members, parent, set_id
+from sloth.kube.applying.manifests import read
+from sloth.kube.applying.plan import ApplySet
+from sloth.kube.applying.run import carry_out
 from tests.kube.test_contract import CRD, config, deployment, remove_widgets
 
 WIDGET = {"apiVersion": "sloth.test/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}}
@@ -186,13 +187,23 @@ def test_the_inventory_is_what_other_tools_expect():
             "f:5",
             "twice: also in f:1",
         ),
-        ("apiVersion: v1\nkind: List\nitems: [5]\n", "f:1", "mapping"),
+        ("apiVersion: v1\nkind: List\nitems: [5]\n", "f:3", "mapping"),
+        ("apiVersion: v1\nkind: A\nkind: B\n", "f:3:1", "`kind` is there twice"),
+        (
+            "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\n"
+            + "\n".join(
+                f"{y}: &{y} [*{x},*{x},*{x},*{x},*{x},*{x},*{x},*{x},*{x},*{x}]" for x, y in zip("bcdef", "cdefg", strict=True)
+            )
+            + "\n",
+            "f:",
+            "aliases",
+        ),
     ],
 )
 def test_what_is_no_manifest_is_said_with_its_line(text, where, why):
     with pytest.raises(UsageError) as caught:
         read([("f", text.encode())])
-    assert caught.value.summary.startswith(f"{where} ")
+    assert caught.value.summary.startswith(where if where == "f:" else f"{where} ")
     assert why in caught.value.detail
 
 

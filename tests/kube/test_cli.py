@@ -180,7 +180,15 @@ def test_the_cluster_of_the_spec_in_this_folder_comes_before_the_users_kubeconfi
     assert (done.exit_code, "kube-system" in done.stdout) == (0, True)
 
 
-KUBE = get_command(app).commands["kube"].commands
+def flat(group, before=""):
+    """Verbs by their words, those of groups such as `rollout status` too."""
+    found = {}
+    for name, each in group.commands.items():
+        found |= flat(each, f"{before}{name} ") if hasattr(each, "commands") else {f"{before}{name}": each}
+    return found
+
+
+KUBE = flat(get_command(app).commands["kube"])
 SHARED = {
     "--namespace",
     "--context",
@@ -196,7 +204,10 @@ SHARED = {
 
 
 def test_all_verbs_are_there():
-    assert set(KUBE) == {"get", "apply", "diff", "wait", "logs", "api-resources", "can-i"}
+    rollout = {f"rollout {verb}" for verb in ("status", "history", "undo", "restart", "pause", "resume")}
+    assert set(KUBE) >= {"get", "apply", "diff", "wait", "logs", "api-resources", "can-i", *rollout}
+    assert set(KUBE) >= {"history", "rollback", "validate"}
+    assert set(KUBE) >= {"delete", "scale", "cordon", "uncordon", "drain", "events", "describe", "top", "whoami"}
 
 
 @pytest.mark.parametrize("verb", KUBE)
@@ -204,7 +215,7 @@ def test_every_verb_has_help_and_the_shared_options(verb):
     names = [name for parameter in KUBE[verb].params for name in parameter.opts]
     assert set(names) >= SHARED
     assert len(names) == len(set(names))  # two options of one name: the later one would win silently
-    done = CliRunner().invoke(app, ["kube", verb, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
+    done = CliRunner().invoke(app, ["kube", *verb.split(), "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
     assert done.exit_code == 0
     assert (KUBE[verb].help or "").splitlines()[0][:30] in done.stdout
 

@@ -1,5 +1,8 @@
 """What an informer knows, and subscribers that cannot hold it up."""
 
+import threading
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +90,24 @@ def test_many_changes_of_one_object_become_one():
     assert queue.take(0).object["metadata"]["resourceVersion"] == "999"
     assert queue.take(0) is None
     assert queue.merged == 999
+
+
+@pytest.mark.parametrize("first", [["ADDED"], ["ADDED", "DELETED"]])
+def test_changes_that_come_without_a_word_are_seen_by_one_who_waits_for_ever(first):
+    """Within moments of being woken, a reader is not woken again; it looks by itself, and if the first was nothing, too."""
+    queue, seen = Subscription(10), []
+    reader = threading.Thread(target=lambda: seen.extend(key_of(event.object) for event in queue), daemon=True)
+    reader.start()
+    for kind in first:
+        queue.put(Event(kind, item("first", 1)))
+    for number in range(5):
+        queue.put(Event("ADDED", item(f"n{number}", number)))
+    while len(set(seen) - {"first"}) < 5:  # nothing more is put: it has to come to an end by itself
+        reader.join(0.01)
+        assert reader.is_alive()
+    queue.close()
+    reader.join(60)
+    assert [each for each in seen if each != "first"] == [f"n{number}" for number in range(5)]
 
 
 def test_a_closed_queue_gives_what_it_has_and_ends():

@@ -134,6 +134,20 @@ def test_an_error_event_is_a_failure_with_its_status():
     assert (caught.value.status, caught.value.code) == (410, "kube/expired")
 
 
+def test_what_came_before_a_wrong_frame_is_told_first():
+    """In one piece with it, as a server may send them: else it would be lost, and its version be taken for seen."""
+    machine = started()
+    machine.plan()
+    gone = {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
+    events = machine.feed(History([("a", False), ("b", False)]).after(0) + json.dumps(gone).encode() + b"\n")
+    assert [key_of(event.object) for event in events] == ["x/a", "x/b"]
+    with pytest.raises(ApiError) as caught:
+        machine.check()
+    machine.check()  # once
+    machine.failed(caught.value)
+    assert machine.plan() == Relist()
+
+
 @pytest.mark.parametrize(
     "line", [b"{", b"[]", b'"x"', b'{"type": 1, "object": {}}', b"\xff\xfe", b"[" * 100_000, b'{"type":"ADDED"}']
 )

@@ -65,6 +65,7 @@ def test_every_page_of_docs_is_linked():
     assert [named(path) for path in (ROOT / "docs").rglob("*.md") if path not in linked] == []
 
 
+@cache
 def command():
     from typer.main import get_command
 
@@ -92,8 +93,15 @@ def wrong(line):
         group += f"{words[0]} "
         found = found.commands[words.pop(0)]
     words = words[: words.index("--")] if "--" in words else words
-    missing = [word for word in words if re.match(r"--?[a-z]", word) and word.split("=")[0].rstrip(".") not in options(found)]
+    known = options(found)
+    missing = [word for word in words if re.match(r"--?[a-z]", word) and not _known(word.split("=")[0].rstrip("."), known)]
     return f"`{group.strip()}` has no {', '.join(missing)}" if missing and missing != ["--install-completion"] else ""
+
+
+def _known(word, options):
+    """Short options may stand together: `-it`."""
+    together = re.fullmatch(r"-[a-z]{2,}", word)
+    return word in options or bool(together and {f"-{letter}" for letter in word[1:]} <= options)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
@@ -106,6 +114,7 @@ def test_commands_exist(page):
 def test_wrong_commands_are_noticed():
     assert wrong("sloth upp") == "no verb `upp`"
     assert wrong("sloth mirror make --bind 1.2.3.4") == "no verb `mirror make`"
+    assert wrong("sloth kube exec -ix pod") == "`kube exec` has no -ix"
     assert wrong("sloth up --yess") == "`up` has no --yess"
     assert wrong("sloth ssh work-1 -- ls --color") == wrong("sloth mirror create --from-source   # once") == ""
 

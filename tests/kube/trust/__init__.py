@@ -1,0 +1,1 @@
+"""Trust in the client: audit, telemetry, credentials, faults."""
