@@ -1,6 +1,7 @@
 """What the pages say is so: links lead somewhere, commands exist, tables equal the code, dated things are dated."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
