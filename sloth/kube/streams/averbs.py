@@ -88,6 +88,7 @@ class AsyncStreams:
         """A file or folder of this machine to a container, as `Client.copy_to` does it."""
         from sloth.kube.streams.copying import Send, explained
 
+        send = None
         try:
             send = Send(Path(source), target, follow=follow)
             async with await self.start(pod, send.command, namespace, container=container, stdin=True) as process:
@@ -96,7 +97,7 @@ class AsyncStreams:
                     send.take(piece)
                 return send.finish(await process.wait())
         except SlothError as error:
-            raise explained(error, pod) from error
+            raise explained(error, pod, send) from error
 
     async def _is_folder(self, pod: str, ask: Sequence[str], namespace: str | None, container: str) -> bool:
         try:

@@ -107,7 +107,7 @@ class Send:
         self._said += piece.data[: max(0, _MUCH - len(self._said))]
 
     def idle(self) -> None:
-        """Nothing moves any more. Raises KubernetesError if tar has complained before.
+        """Nothing moves any more, or the connection is gone. Raises KubernetesError if tar has complained before.
 
         kubelet and containerd may never tell that a command has ended which did not read all of its input (seen with 1.36.3 and
         2.4.2; kubectl waits for ever).
@@ -137,8 +137,13 @@ def failed(path: str, code: int, text: bytes) -> KubernetesError:
     )
 
 
-def explained(error: SlothError, pod: str) -> SlothError:
-    """The failure of a copy: most often there is no `tar`."""
+def explained(error: SlothError, pod: str, sending: Send | None = None) -> SlothError:
+    """The failure of a copy: most often there is no `tar`. What tar said before the connection ended is the better reason."""
+    if sending and isinstance(error, ConnectError):
+        try:
+            sending.idle()
+        except KubernetesError as reason:
+            return reason
     if error.code == "kube/no-program":
         return KubernetesError(
             "kube/no-tar",

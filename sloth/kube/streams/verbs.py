@@ -93,6 +93,7 @@ class Streams:
         """
         from sloth.kube.streams.copying import Send, explained
 
+        send = None
         try:
             send = Send(Path(source), target, follow=follow)
             with self.start(pod, send.command, namespace, container=container, stdin=True) as process:
@@ -101,7 +102,7 @@ class Streams:
                     send.take(piece)
                 return send.finish(process.wait())
         except SlothError as error:
-            raise explained(error, pod) from error
+            raise explained(error, pod, send) from error
 
     def _is_folder(self, pod: str, ask: Sequence[str], namespace: str | None, container: str) -> bool:
         """An image without `test` may have `tar` all the same: then the target is taken for the name of the copy."""

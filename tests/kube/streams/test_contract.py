@@ -4,7 +4,9 @@ import pytest
 
 from sloth.errors import ConnectError, KubernetesError
 from sloth.kube import ApiError, Client
-from sloth.kube.streams import process
+from sloth.kube.streams import copying, process
+from sloth.kube.streams.channels import Piece
+from sloth.kube.streams.remote import STDERR
 from sloth.testing.kube import FakeKube, Fault
 from tests.kube.streams.cases import CASES, COPIES
 from tests.kube.streams.conftest import POD, QUICK
@@ -171,3 +173,13 @@ def test_many_streams_do_not_use_up_the_pool_of_requests(client):
         for _ in range(70):  # requests may use 64 connections
             stack.enter_context(client.start("web", ["cat"], container="app", stdin=True))
         assert client.get("pods", "web")["metadata"]["name"] == "web"
+
+
+@pytest.mark.parametrize(("words", "code"), [(b"tar: no such folder\n", "kube/copy-failed"), (b"", "kube/stream-cut")])
+def test_a_cut_copy_is_explained_by_what_tar_said_before(tmp_path, words, code):
+    (tmp_path / "x").touch()
+    send = copying.Send(tmp_path / "x", "/there", follow=False)
+    send.take(Piece(STDERR, words))
+    error = copying.explained(ConnectError("kube/stream-cut", "cut", hint="again"), "web", send)
+    assert error.code == code
+    assert words.decode().strip() in error.detail
