@@ -15,7 +15,11 @@ CODE = ["sloth", "providers", "distributions", "addons", "templates", "tests"]
 # What `make test` has no time for; `make deep` runs it, and CI both.
 RUNS = "tests/clouds/runs"  # whole runs at two clouds, in processes of their own
 KILLS = "tests/clouds/runs/test_kills.py"
-ENGINE = [f"tests/clouds/adapter/test_{name}.py" for name in ("names", "interrupts", "trouble")]  # minutes of engine runs
+# Minutes of engine runs.
+ENGINE = [
+    f"tests/clouds/{name}.py"
+    for name in ("adapter/test_names", "adapter/test_interrupts", "adapter/test_trouble", "test_lost_answers")
+]
 MATRIX = [f"tests/unit/app/test_{name}.py" for name in ("upgrade_kill", "restore_kill", "kill_nodes")]  # a kill after every step
 DEEP = [f"tests/e2e/test_{name}.py" for name in ("nodes", "secrets", "health", "kills", "kube_streams")]  # real clusters
 LONG = "tests/e2e/long"
@@ -123,7 +127,7 @@ def e2e() -> None:
 
 def kube() -> None:
     """A real kube-apiserver with etcd, from the mirror."""
-    run(str(BIN / "pytest"), "-q", "-m", "kube", "tests/kube")
+    _parallel("loadfile", "-m", "kube", "tests/kube")
 
 
 def real() -> None:
