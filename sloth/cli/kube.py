@@ -36,10 +36,8 @@ EveryCluster = Annotated[bool, typer.Option("--all-clusters", help="Of all clust
 NoHead = Annotated[bool, typer.Option("--no-headers", help="Tables without their first line.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb group."""
-    group = typer.Typer(no_args_is_help=True, help="What is in a cluster: get, apply, logs …")
-    app.add_typer(group, name="kube")
+def register(group: typer.Typer) -> None:
+    """Add the verbs of the group."""
 
     @kube_verb(group, "get")
     def get(

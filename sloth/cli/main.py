@@ -18,7 +18,6 @@ from sloth.cli import (
     down,
     health,
     init,
-    kube,
     kubeconfig,
     mirror,
     nodes,
@@ -33,6 +32,7 @@ from sloth.cli import (
     upgrade,
     validate,
 )
+from sloth.cli.lazily import add_group
 
 app = typer.Typer(
     name="sloth",
@@ -59,10 +59,11 @@ def _root(
 
 
 for module in (
-    init, validate, plan, up, upgrade, status, health, certs, recover, nodes, ssh, kube, kubeconfig, down, doctor, unlock, config,
+    init, validate, plan, up, upgrade, status, health, certs, recover, nodes, ssh, kubeconfig, down, doctor, unlock, config,
     mirror, state, providers, backup, audit,
 ):  # fmt: skip
     module.register(app)
+add_group(app, "kube", "sloth.cli.kube", "What is in a cluster: get, apply, logs …")
 
 
 def run() -> None:
