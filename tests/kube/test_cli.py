@@ -11,34 +11,14 @@ from typer.testing import CliRunner
 
 from sloth.cli.main import app
 from sloth.testing.kube import Fault
+from tests.kube.command import command
 from tests.kube.test_contract import config
 
 
 @pytest.fixture
 def run(server, space, tmp_path, monkeypatch):
     """`run("get", "cm")` in the test's own namespace: exit code, stdout, stderr."""
-    connection = server.connection
-    cluster = {"server": connection.server}
-    if connection.ca:
-        (tmp_path / "ca.crt").write_bytes(connection.ca)
-        cluster |= {"certificate-authority": "ca.crt", "tls-server-name": connection.tls_server_name}
-    document = {
-        "current-context": "here",
-        "clusters": [{"name": "c", "cluster": cluster}],
-        "users": [{"name": "u", "user": {"token": connection.token.reveal()}}],
-        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": space}}],
-    }
-    (tmp_path / "config").write_text(yaml.safe_dump(document))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
-    monkeypatch.setenv("SLOTH_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-
-    def words(*words, stdin=""):
-        done = CliRunner().invoke(app, ["kube", *words], input=stdin)
-        assert not done.exception or isinstance(done.exception, SystemExit), done.exception
-        return done.exit_code, done.stdout, done.stderr
-
-    return words
+    return command(server.connection, space, tmp_path, monkeypatch)
 
 
 def test_tables(run, client, space):

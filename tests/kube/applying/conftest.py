@@ -2,12 +2,11 @@
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
-from sloth.cli.main import app
 from sloth.kube.applying.compare import make_plan
 from sloth.kube.applying.manifests import read
 from sloth.kube.applying.run import carry_out
+from tests.kube.command import command
 from tests.kube.real import mirror
 
 
@@ -48,25 +47,4 @@ def kubectl_path():
 @pytest.fixture
 def run(server, space, tmp_path, monkeypatch):
     """`run("get", "cm")` in the test's own namespace: exit code, stdout, stderr."""
-    connection = server.connection
-    cluster = {"server": connection.server}
-    if connection.ca:
-        (tmp_path / "ca.crt").write_bytes(connection.ca)
-        cluster |= {"certificate-authority": "ca.crt", "tls-server-name": connection.tls_server_name}
-    document = {
-        "apiVersion": "v1", "kind": "Config", "current-context": "here",
-        "clusters": [{"name": "c", "cluster": cluster}],
-        "users": [{"name": "u", "user": {"token": connection.token.reveal()}}],
-        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": space}}],
-    }  # fmt: skip
-    (tmp_path / "config").write_text(yaml.safe_dump(document))
-    for name, value in (("KUBECONFIG", "config"), ("SLOTH_CACHE_DIR", "cache"), ("SLOTH_STATE_DIR", "state")):
-        monkeypatch.setenv(name, str(tmp_path / value))
-    monkeypatch.chdir(tmp_path)
-
-    def words(*words, stdin=""):
-        done = CliRunner().invoke(app, ["kube", *words], input=stdin)
-        assert not done.exception or isinstance(done.exception, SystemExit), done.exception
-        return done.exit_code, done.stdout, done.stderr
-
-    return words
+    return command(server.connection, space, tmp_path, monkeypatch)

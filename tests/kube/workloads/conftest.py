@@ -3,11 +3,9 @@
 import time
 
 import pytest
-import yaml
-from typer.testing import CliRunner
 
-from sloth.cli.main import app
 from sloth.kube import Client
+from tests.kube.command import command
 from tests.kube.conftest import QUICK
 from tests.kube.real import archive
 from tests.kube.workloads.cluster import NODE, ControlledKube, Hand
@@ -42,12 +40,6 @@ def node(name):
 def real_server(controlled):
     """Below this folder, the real one is the one with controllers."""
     return controlled
-
-
-@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.kube)])
-def server(request):
-    """Either of them."""
-    return request.getfixturevalue(f"{request.param}_server")
 
 
 @pytest.fixture
@@ -89,31 +81,6 @@ def make_node(client, name):
     """A node that pods may be bound to: the server taints new ones until a controller, which is not here, says they are ready."""
     client.create(node(name))
     client.patch("nodes", name, {"spec": {"taints": None}})
-
-
-def command(connection, space, folder, monkeypatch):
-    """`run("scale", …)`: `sloth kube` in that namespace of that server: exit code, stdout, stderr."""
-    cluster = {"server": connection.server}
-    if connection.ca:
-        (folder / "ca.crt").write_bytes(connection.ca)
-        cluster |= {"certificate-authority": "ca.crt", "tls-server-name": connection.tls_server_name}
-    document = {
-        "current-context": "here",
-        "clusters": [{"name": "c", "cluster": cluster}],
-        "users": [{"name": "u", "user": {"token": connection.token.reveal()}}],
-        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u", "namespace": space}}],
-    }
-    (folder / "config").write_text(yaml.safe_dump(document))
-    monkeypatch.setenv("KUBECONFIG", str(folder / "config"))
-    monkeypatch.setenv("SLOTH_CACHE_DIR", str(folder / "cache"))
-    monkeypatch.chdir(folder)
-
-    def words(*words, stdin=""):
-        done = CliRunner().invoke(app, ["kube", *words], input=stdin)
-        assert not done.exception or isinstance(done.exception, SystemExit), done.exception
-        return done.exit_code, done.stdout, done.stderr
-
-    return words
 
 
 @pytest.fixture
