@@ -49,10 +49,8 @@ class Wanted:
         )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb group."""
-    group = typer.Typer(no_args_is_help=True, help="What was changed in clusters from this machine: show, verify.")
-    app.add_typer(group, name="audit")
+def register(group: typer.Typer) -> None:
+    """Add the verbs of the group."""
 
     @verb(group, "show")
     def show(

@@ -25,10 +25,8 @@ Survivor = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be deleted.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb group."""
-    group = typer.Typer(no_args_is_help=True, help="Sealed backups of the control plane: make, prove, put back.")
-    app.add_typer(group, name="backup")
+def register(group: typer.Typer) -> None:
+    """Add the verbs of the group."""
 
     @verb(group, "create")
     def create(options: Options) -> Outcome:

@@ -24,10 +24,8 @@ Passphrase = Annotated[bool, typer.Option("--passphrase", help="The record's pas
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb group."""
-    group = typer.Typer(no_args_is_help=True, help="Certificates and keys: how long they last, and new ones.")
-    app.add_typer(group, name="certs")
+def register(group: typer.Typer) -> None:
+    """Add the verbs of the group."""
 
     @verb(group, "check")
     def check(options: Options) -> Outcome:

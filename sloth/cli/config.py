@@ -10,10 +10,8 @@ from sloth.cli.options import verb
 from sloth.model.options import Options, Outcome
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb group."""
-    group = typer.Typer(no_args_is_help=True, help="The cluster spec: effective values, schema.")
-    app.add_typer(group, name="config")
+def register(group: typer.Typer) -> None:
+    """Add the verbs of the group."""
 
     @verb(group, "show")
     def show(options: Options) -> Outcome:

@@ -9,30 +9,22 @@ from typing import Annotated
 import typer
 
 from sloth import __version__
-from sloth.cli import (
-    audit,
-    backup,
-    certs,
-    config,
-    doctor,
-    down,
-    health,
-    init,
-    kubeconfig,
-    mirror,
-    nodes,
-    plan,
-    providers,
-    recover,
-    ssh,
-    state,
-    status,
-    unlock,
-    up,
-    upgrade,
-    validate,
-)
+from sloth.cli import doctor, down, health, init, kubeconfig, plan, recover, ssh, status, unlock, up, validate
 from sloth.cli.lazily import add_group
+
+# The verb groups, in the order of `sloth --help`, and what its line says. Each is the module of its name.
+GROUPS = {
+    "nodes": "The cluster's nodes.",
+    "state": "The record of each cluster: list, show, carry elsewhere, roll back.",
+    "certs": "Certificates and keys: how long they last, and new ones.",
+    "backup": "Sealed backups of the control plane: make, prove, put back.",
+    "upgrade": "Bring the cluster to a newer Kubernetes version.",
+    "providers": "What gives machines: clouds, this machine, existing hosts.",
+    "mirror": "A mirror of the binaries and images that nodes need.",
+    "config": "The cluster spec: effective values, schema.",
+    "audit": "What was changed in clusters from this machine: show, verify.",
+    "kube": "What is in a cluster: get, apply, logs …",
+}
 
 app = typer.Typer(
     name="sloth",
@@ -58,12 +50,10 @@ def _root(
     """One YAML file, one command, one highly available Kubernetes cluster."""
 
 
-for module in (
-    init, validate, plan, up, upgrade, status, health, certs, recover, nodes, ssh, kubeconfig, down, doctor, unlock, config,
-    mirror, state, providers, backup, audit,
-):  # fmt: skip
+for module in (init, validate, plan, up, status, health, recover, ssh, kubeconfig, down, doctor, unlock):
     module.register(app)
-add_group(app, "kube", "sloth.cli.kube", "What is in a cluster: get, apply, logs …")
+for name, text in GROUPS.items():
+    add_group(app, name, f"sloth.cli.{name}", text)
 
 
 def run() -> None:

@@ -21,10 +21,8 @@ Version = Annotated[
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb group."""
-    group = typer.Typer(no_args_is_help=True, help="A mirror of the binaries and images that nodes need.")
-    app.add_typer(group, name="mirror")
+def register(group: typer.Typer) -> None:
+    """Add the verbs of the group."""
 
     @verb(group, "create")
     def create(

@@ -11,10 +11,8 @@ from sloth.cli.options import verb
 from sloth.model.options import Options, Outcome
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb group."""
-    group = typer.Typer(no_args_is_help=True, help="The cluster's nodes.")
-    app.add_typer(group, name="nodes")
+def register(group: typer.Typer) -> None:
+    """Add the verbs of the group."""
 
     @verb(group, "list")
     def list_(options: Options) -> Outcome:

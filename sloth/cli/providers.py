@@ -30,10 +30,8 @@ ABILITIES = {
 _NEEDS = {"public": "private", "spot": "spot", "volumes": "volumes"}  # field of a pool -> ability without which it is refused
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb group."""
-    group = typer.Typer(no_args_is_help=True, help="What gives machines: clouds, this machine, existing hosts.")
-    app.add_typer(group, name="providers")
+def register(group: typer.Typer) -> None:
+    """Add the verbs of the group."""
 
     @verb(group, "list")
     def list_(options: Options) -> Outcome:

@@ -22,10 +22,8 @@ Revision = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb group."""
-    group = typer.Typer(no_args_is_help=True, help="The record of each cluster: list, show, carry elsewhere, roll back.")
-    app.add_typer(group, name="state")
+def register(group: typer.Typer) -> None:
+    """Add the verbs of the group."""
 
     @verb(group, "list")
     def list_(options: Options) -> Outcome:

@@ -41,10 +41,8 @@ Batch = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb group."""
-    group = typer.Typer(no_args_is_help=True, help="Bring the cluster to a newer Kubernetes version.")
-    app.add_typer(group, name="upgrade")
+def register(group: typer.Typer) -> None:
+    """Add the verbs of the group."""
 
     @verb(group, "plan")
     def plan(options: Options, *, to: To = "", exit_code: ExitCode = False) -> Outcome:
