@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from sloth.upgrade import extensions
-from sloth.upgrade.finding import Finding, blocks, warns
+from sloth.upgrade import addons, extensions
+from sloth.upgrade.finding import Finding, blocks, unknown, warns
 from sloth.upgrade.look import Budget, Seen
 from sloth.upgrade.removed import Removed
 from sloth.upgrade.versions import minor, minor_text, parse, skew_problems
@@ -38,6 +38,7 @@ def findings(
         *_apis(seen.apis, running, target),
         *_budgets(seen.budgets),
         *extensions.findings(seen.extensions, components, after),
+        *addons.findings(seen.addons, target),
         *_snapshot(seen.snapshot, now),
     ]
     return sorted(found, key=lambda each: ("blocks", "unknown", "warns").index(each.level))
@@ -75,14 +76,7 @@ def _skew(seen: Seen, target: str) -> list[Finding]:
 def _apis(apis: Sequence[Removed] | None, running: str, target: str) -> list[Finding]:
     if apis is None:
         hint = "kubectl get --raw /metrics | grep apiserver_requested_deprecated_apis"
-        return [
-            Finding(
-                level="unknown",
-                check="apis",
-                text="the API servers' metrics could not be read: deprecated APIs in use are unknown",
-                hint=hint,
-            )
-        ]
+        return [unknown("apis", "the API servers' metrics could not be read: deprecated APIs in use are unknown", hint)]
     found = []
     for each in apis:
         if each.minor <= minor(running):

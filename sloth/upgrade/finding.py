@@ -13,7 +13,7 @@ class Finding:
     """One thing. `blocks`: the upgrade does not begin before it is gone."""
 
     level: Level
-    check: str  # `skew`, `nodes`, `apis`, `budgets`, `webhooks`, `services`, `components`, `disruption`, `snapshot`
+    check: str  # `skew`, `nodes`, `apis`, `budgets`, `webhooks`, `services`, `components`, `addons`, `disruption`, `snapshot`
     text: str
     hint: str
 
@@ -25,6 +25,11 @@ class Finding:
 def blocks(check: str, text: str, hint: str) -> Finding:
     """One that blocks."""
     return Finding(level="blocks", check=check, text=text, hint=hint)
+
+
+def unknown(check: str, text: str, hint: str) -> Finding:
+    """One that could not be found out."""
+    return Finding(level="unknown", check=check, text=text, hint=hint)
 
 
 def warns(check: str, text: str, hint: str) -> Finding:

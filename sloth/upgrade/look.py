@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
 
-from sloth.upgrade import extensions
+from sloth.upgrade import addons, extensions
+from sloth.upgrade.addons import Running
 from sloth.upgrade.extensions import Extensions
 from sloth.upgrade.removed import Removed, requested
 
@@ -102,6 +103,7 @@ class Seen:
     workloads: tuple[Workload, ...] = ()  # outside kube-system
     apis: tuple[Removed, ...] | None = None  # deprecated APIs that were requested; None = not read
     extensions: Extensions = field(default_factory=Extensions)
+    addons: tuple[Running, ...] | None = None  # well-known software that others installed; None = not read
     snapshot: float = 0.0  # Unix seconds of the newest snapshot on the node that was asked; 0 = none
 
     @property
@@ -125,6 +127,7 @@ echo '= budgets'
 echo '= workloads'
 {kubectl} get {WORKLOADS} -A -o jsonpath='{{range .items[*]}}{_WORKLOAD}{{"\\n"}}{{end}}' || exit
 {extensions.question(kubectl)}
+{addons.question(kubectl)}
 echo '= snapshot'
 stat -c %Y {snapshots}/*.db 2>/dev/null | sort -n | tail -n 1
 echo '= apis'
@@ -153,6 +156,7 @@ def parse(text: str) -> Seen:
         budgets=tuple(map(_budget, parts["budgets"])),
         workloads=tuple(each for each in map(_workload, parts["workloads"]) if f" {SYSTEM}/" not in each.name),
         extensions=extensions.read(parts),
+        addons=addons.read(parts["addons"]) if "addons" in parts else None,
         apis=tuple(requested("\n".join(apis))) if "read" in apis else None,
         snapshot=float(parts["snapshot"][0]) if parts["snapshot"] else 0.0,
     )
