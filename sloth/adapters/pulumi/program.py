@@ -50,6 +50,7 @@ def program(
     """
 
     async def run() -> None:
+        _no_call_stacks()
         if adopt:
             taking_over(adopt)
         if still is not None:
@@ -66,6 +67,18 @@ def program(
         await _settled()
 
     return run
+
+
+def _no_call_stacks() -> None:
+    """The SDK has each resource's state hold the Python call stack of its declaration: files of this machine, 2.3 kB of text.
+
+    The engine writes its whole state at every step, and the state may be shared. (pulumi, runtime/resource.py,
+    _get_stack_trace; the engine's protocol, pulumi/resource.proto, RegisterResourceRequest.stackTrace: may be empty.)
+    """
+    from pulumi.runtime import resource
+    from pulumi.runtime.proto import source_pb2
+
+    resource._get_stack_trace = source_pb2.StackTrace
 
 
 async def _settled() -> None:

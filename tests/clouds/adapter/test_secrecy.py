@@ -57,3 +57,10 @@ def test_servers_of_a_state_that_is_lost_are_deleted_without_a_trace(world):
     assert world.servers() == []
     assert [call.method for call in world.fake.calls if call.token == SERVER and call.method == "Delete"] == ["Delete"] * 3
     assert leaks(world) == []
+
+
+def test_the_state_tells_nothing_of_the_machine_that_made_it(world):
+    """The SDK would add each declaration's call stack. The engine writes its whole state at every step, and it may be shared."""
+    world.begin()
+    declared = [each for each in world.deployment()["resources"] if "provider" in each]
+    assert declared and not [each["urn"] for each in declared if each.get("stackTrace") or each.get("sourcePosition")]
