@@ -7,7 +7,7 @@ DEMO := templates/specs/demo.yaml
 CODE := sloth providers distributions addons templates tests
 export SLOTH_CHECKOUT := $(CURDIR)
 
-.PHONY: help setup up down test check lint types imports unit coverage clouds deep lab e2e long distributions bench docs picture lock fmt clean
+.PHONY: help setup up down test check lint types imports unit coverage clouds deep lab e2e long distributions bench docs picture descriptors lock fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ bench: setup ## measure; results with history in docs/benchmarks/
 
 docs: setup ## regenerate the spec reference and the golden files
 	$(BIN)/pytest -q tests/contract/test_spec_schema.py tests/unit --update-golden
+
+descriptors: setup ## the messages of Kubernetes' built-in kinds anew (needs Go): make descriptors KUBERNETES=v0.36.0
+	$(BIN)/python -m tests.descriptors $(KUBERNETES)
 
 picture: setup ## record the README's terminal picture from the real program
 	$(BIN)/python -m tests.picture

@@ -8,7 +8,7 @@
       systems = [ "x86_64-linux" "aarch64-linux" "x86_64-darwin" "aarch64-darwin" ];
       each = f: nixpkgs.lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
       python = pkgs: pkgs.python312;
-      needs = ps: [ ps.typer ps.rich ps.paramiko ps.jsonschema ps.pyyaml ps.cryptography ps.pulumi ps.httpx2 ps.msgspec ps.wsproto ];
+      needs = ps: [ ps.typer ps.rich ps.paramiko ps.jsonschema ps.pyyaml ps.cryptography ps.pulumi ps.httpx2 ps.msgspec ps.wsproto ps.protobuf ];
     in
     {
       packages = each (pkgs: {

@@ -1,0 +1,1 @@
+"""HTTP/2 and protobuf: the options of the transport."""
