@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from types import TracebackType
 
@@ -16,16 +15,16 @@ from sloth.kube.sync_wire import Line
 from sloth.kube.watch import Event, Watch
 
 QUEUE = 10_000  # objects with a waiting change, for each subscriber
-BATCH = 0.02  # seconds
-_AT_ONCE = 0.0003  # seconds; an event that came sooner after the one before lay in the same buffer
+BATCH = 0.05  # seconds
 
 
 class Informer:
     """Use it as a context manager; `synced` waits for the first list.
 
-        with Informer(client, "pods", "*", indexers={"node": lambda pod: [pod["spec"].get("nodeName", "")]}) as pods:
-            pods.synced(30)
-            pods.store.by("node", "work-1")
+    >>> with Informer(client, "pods", "*", indexers={"node": lambda pod: [pod["spec"].get("nodeName", "")]}) as pods:
+    ...     pods.synced(30)
+    ...     [pod["metadata"]["name"] for pod in pods.store.by("node", "work-1")]
+    ['web-0']
 
     A failure that going on cannot mend (not allowed, no such kind) ends it; `synced` and `failure` give it.
 
@@ -56,7 +55,11 @@ class Informer:
         self.stop()
 
     def stop(self) -> None:
-        """End the watch, wait for its thread, and close every subscription."""
+        """End the watch, wait for its thread, and close every subscription.
+
+        >>> with Informer(client, "pods") as pods:
+        ...     pods.stop()
+        """
         with self._lock:
             self._stop.set()
             line = self._line
@@ -65,7 +68,13 @@ class Informer:
         self._thread.join()
 
     def synced(self, timeout: float) -> None:
-        """Wait until the store holds the first list. `timeout` in seconds. Raises what ended the watch, and ConnectError."""
+        """Wait until the store holds the first list. `timeout` in seconds. Raises what ended the watch, and ConnectError.
+
+        >>> with Informer(client, "pods") as pods:
+        ...     pods.synced(30)
+        ...     len(pods.store)
+        1
+        """
         done = self._first.wait(timeout)
         if self.failure:
             raise self.failure
@@ -73,7 +82,14 @@ class Informer:
             raise ConnectError("kube/not-synced", f"no list of {self._kind} after {timeout:g} s", hint="sloth status")
 
     def subscribe(self, limit: int = QUEUE) -> Subscription:
-        """Everything in the store as ADDED, then every change."""
+        """Everything in the store as ADDED, then every change. `limit`: objects with a waiting change.
+
+        >>> with Informer(client, "pods") as pods:
+        ...     for event in pods.subscribe():
+        ...         print(event.type, event.object["metadata"]["name"])
+        ...         break
+        ADDED web-0
+        """
         made = Subscription(limit)
         with self._lock:
             for item in self.store.all():
@@ -88,13 +104,8 @@ class Informer:
             resource = self._client.run(self._client.kinds.find(self._kind))
             place = self._client.api.place(resource, self._namespace)
             machine = Watch(resource, place, self._select, self._client.wire.policy)
-            done = time.monotonic()
             for event in self._client.follow(machine, self._stop, self._opened):
-                waited = time.monotonic() - done
                 self._take(event)
-                if _AT_ONCE < waited < self._batch and self._line and self._line.idle():
-                    self._stop.wait(self._batch)
-                done = time.monotonic()
         except SlothError as error:
             self.failure = error
         except BaseException as error:
@@ -115,6 +126,7 @@ class Informer:
     def _opened(self, line: Line) -> None:
         """A stream is open, so the list before it has been taken in."""
         self._first.set()
+        line.gather(self._batch, self._stop.wait)
         with self._lock:
             self._line = line
             late = self._stop.is_set()

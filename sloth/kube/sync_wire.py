@@ -1,53 +1,100 @@
-"""The sync front's way to the wire: carries out the effects of `exchange` with httpx2, in threads."""
+"""The sync front's way to the wire: carries out the effects of `exchange` over a carrier, in threads."""
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeAlias, TypeVar
-
-import httpx2
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from sloth.errors import SlothError
 from sloth.kube.connection import Connection
 from sloth.kube.credentials import Credentials
+from sloth.kube.direct.carrier import FAULTS, Direct, Upgraded, by_proxy
 from sloth.kube.exchange import Aside, Authenticate, Back, Effect, Send, Steps, exchange, final, observed
 from sloth.kube.faults import fault
-from sloth.kube.http import READ, answer_of, broken_by, built, settings
 from sloth.kube.retry import Limiter, Policy
-from sloth.kube.sharing import Flights
 from sloth.kube.telemetry.observer import About, Observer
 from sloth.kube.telemetry.subject import subject_of
 from sloth.kube.wire import Answer, Broken, Call, Pause, Request
 from sloth.model.secret import Secret
 
+if TYPE_CHECKING:
+    from sloth.kube.protobuf.forms import Forms
+    from sloth.kube.sharing import Flights
+
 T = TypeVar("T")
+O = TypeVar("O")  # noqa: E741  what was opened
 SendIt: TypeAlias = Callable[[Request], Answer | Broken]
 WIDE = 16  # requests of one call side by side
-FAULTS = (httpx2.TransportError, httpx2.DecodingError, httpx2.InvalidURL)
+
+
+class Stream(Protocol):
+    """An answer whose body is taken as it comes, of either carrier."""
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+    def shut(self) -> None:
+        """Wake the thread that waits for bytes."""
+
+    def idle(self) -> bool:
+        """Whether nothing lies in the socket that was not read yet."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class Carrier(Protocol):
+    """Connections to one server with one client certificate: `Direct`, or `Library` where a proxy is on the way."""
+
+    def send(self, request: Request) -> Answer | Broken:
+        """One request and its whole answer."""
+
+    def open(self, request: Request, read: float) -> Stream | Answer | Broken:
+        """Send a request whose answer is taken as it comes."""
+
+    def upgrade(self, request: Request) -> Upgraded | Answer | Broken:
+        """Send a request after which the connection is no HTTP any more."""
+
+    def close(self) -> None:
+        """Close every connection."""
 
 
 class Line:
     """The connection under a stream that is open. Called, it shuts the socket down: a thread that waits for bytes wakes up."""
 
-    def __init__(self, response: httpx2.Response) -> None:
-        self._stream: Any = response.extensions.get("network_stream")
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._seconds = 0.0
+        self._wait: Callable[[float], object] = time.sleep
+
+    def gather(self, seconds: float, wait: Callable[[float], object]) -> None:
+        """From now on, let what comes in quick succession gather for so many seconds, spent in `wait`: one read costs little
+        more than one event does. What comes seldom, or waits already, is not held up.
+        """
+        self._seconds, self._wait = seconds, wait
+
+    def gathered(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """The pieces, at such intervals."""
+        while True:
+            began = time.monotonic()
+            piece = next(pieces, None)
+            if piece is None:
+                return
+            soon = time.monotonic() - began < self._seconds
+            yield piece
+            if soon and self._stream.idle():
+                self._wait(self._seconds)
 
     def __call__(self) -> None:
-        """Closing the socket would not wake that thread."""
-        found = self._stream.get_extra_info("socket") if self._stream else None
-        if found is not None:
-            with suppress(OSError):
-                found.shutdown(socket.SHUT_RDWR)
+        """Shut it down."""
+        self._stream.shut()
 
     def idle(self) -> bool:
         """Whether nothing lies in the socket that was not read yet."""
-        return bool(self._stream) and not self._stream.get_extra_info("is_readable")
+        return self._stream.idle()
 
 
 class SyncWire:
@@ -55,17 +102,22 @@ class SyncWire:
 
     def __init__(
         self, connection: Connection, policy: Policy, rate: float, burst: int, observers: Sequence[Observer] = (),
-        *, share_reads: bool = False,
+        *, share_reads: bool = False, http2: bool = False, protobuf: bool = False,
     ) -> None:  # fmt: skip
         self.connection, self.policy, self.observers = connection, policy, tuple(observers)
-        self._flights = Flights() if share_reads else None
+        self._flights = _flights() if share_reads else None
+        self._http2 = http2
+        if http2:
+            from sloth.kube.http2 import needed
+
+            needed()
+        self._forms = _forms() if protobuf else None
         self._credentials = Credentials(connection)
         self._limiter = Limiter(rate, burst, time.monotonic)
         self._lock = threading.Lock()
-        self._client: httpx2.Client | None = None
+        self._carrier: Carrier | None = None
         self._certificate: tuple[bytes, Secret] | None = None
-        self._kept: tuple[tuple[bytes, Secret] | None, httpx2.Client] | None = None
-        self._old: list[httpx2.Client] = []
+        self._old: list[Carrier] = []
 
     def run(self, call: Call[T], plan: str = "") -> T:
         """Carry a call through. `plan`: digest of the plan that it is a part of. Raises what it raises, and ConnectError."""
@@ -91,11 +143,19 @@ class SyncWire:
     def _many(self, requests: Sequence[Request], plan: str) -> list[Answer]:
         if len(requests) == 1:
             return [self.answer(requests[0], plan)]
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(min(WIDE, len(requests)), "kube") as pool:
             return list(pool.map(partial(self.answer, plan=plan), requests))
 
     def answer(self, request: Request, plan: str = "") -> Answer:
         """The final answer to one request. Raises ConnectError, CredentialsError."""
+        if not self._forms:
+            return self._carried(request, plan)
+        answer = self._carried(self._forms.asked(request), plan)
+        return self._forms.told(answer, request) or self._carried(request, plan)
+
+    def _carried(self, request: Request, plan: str) -> Answer:
         if self._flights:
             return self._flights.carry(request, partial(self._drive, request, self._send, plan))
         return self._drive(request, self._send, plan)
@@ -133,78 +193,82 @@ class SyncWire:
         return None
 
     def _send(self, request: Request) -> Answer | Broken:
-        client = self._http()
-        try:
-            return answer_of(client.send(built(client, self.connection, request)))
-        except FAULTS as error:
-            return broken_by(error)
+        return self._now().send(request)
 
     @contextmanager
     def stream(self, request: Request, read: float) -> Iterator[tuple[Iterator[bytes], Line]]:
         """The body as it comes, and what ends it from another thread. `read`: seconds. Raises ApiError, ConnectError."""
-        response = self._opened(request, self._http(), read)
+        request = self._forms.asked(request) if self._forms else request
+        opened: Stream = self._opened(request, lambda wanted: self._now().open(wanted, read))
         try:
-            yield self._chunks(response, request), Line(response)
+            line = Line(opened)
+            yield self._chunks(opened, line, request), line
         finally:
-            response.close()
+            opened.close()
 
-    def upgraded(self, request: Request) -> httpx2.Response:
-        """The response after which a connection is no HTTP any more (status 101), to be closed. Raises ApiError, ConnectError."""
-        return self._opened(request, self._lasting(), READ)
+    def upgraded(self, request: Request) -> Upgraded:
+        """The connection, which is no HTTP any more if its status is 101; to be closed. Raises ApiError, ConnectError."""
+        return self._opened(request, lambda wanted: self._now().upgrade(wanted))
 
-    def _opened(self, request: Request, client: httpx2.Client, read: float) -> httpx2.Response:
-        opened: list[httpx2.Response] = []
+    def _opened(self, request: Request, work: Callable[[Request], O | Answer | Broken]) -> O:
+        opened: list[O] = []
 
         def send(wanted: Request) -> Answer | Broken:
-            try:
-                response = client.send(built(client, self.connection, wanted, read), stream=True)
-                if response.status_code < 400:
-                    opened.append(response)
-                    return Answer(response.status_code)
-                response.read()
-            except FAULTS as error:
-                return broken_by(error)
-            answer = answer_of(response)
-            response.close()
-            return answer
+            found = work(wanted)
+            if isinstance(found, (Answer, Broken)):
+                return found
+            opened.append(found)
+            return Answer(200)
 
         answer = self._drive(request, send)
         if answer.status >= 400:
-            raise fault(answer, request)
+            raise fault(self._forms.refusal(answer, request) if self._forms else answer, request)
         return opened[0]
 
-    def _chunks(self, response: httpx2.Response, request: Request) -> Iterator[bytes]:
-        # A watch has one chunk for each event, so layers that only count and pass on are left out where nothing is to be decoded.
-        stream, coded = response.stream, "content-encoding" in response.headers
+    def _chunks(self, stream: Stream, line: Line, request: Request) -> Iterator[bytes]:
         try:
-            yield from stream if isinstance(stream, httpx2.SyncByteStream) and not coded else response.iter_bytes()
+            yield from line.gathered(iter(stream))
         except FAULTS as error:
-            final(broken_by(error), request, self.connection.server)
+            final(Broken(str(error) or type(error).__name__), request, self.connection.server)
 
-    def _http(self) -> httpx2.Client:
+    def _now(self) -> Carrier:
+        """The carrier for the client certificate of this moment."""
         certificate = self._credentials.certificate()
         with self._lock:
-            if self._client is None or certificate != self._certificate:
-                if self._client:
-                    self._old.append(self._client)  # requests of other threads may be under way on it
-                self._client, self._certificate = httpx2.Client(**settings(self.connection, certificate)), certificate
-            return self._client
+            if self._carrier is None or certificate != self._certificate:
+                if self._carrier:
+                    self._old.append(self._carrier)  # requests of other threads may be under way on it
+                self._carrier, self._certificate = self._made(certificate), certificate
+            return self._carrier
 
-    def _lasting(self) -> httpx2.Client:
-        """For connections that are kept for long: they must not use up the pool that requests wait for."""
-        certificate = self._credentials.certificate()
-        with self._lock:
-            if self._kept is None or self._kept[0] != certificate:
-                if self._kept:
-                    self._old.append(self._kept[1])
-                self._kept = certificate, httpx2.Client(**settings(self.connection, certificate, lasting=True))
-            return self._kept[1]
+    def _made(self, certificate: tuple[bytes, Secret] | None) -> Carrier:
+        if self._http2 and self.connection.server.startswith("https:") and not by_proxy(self.connection):
+            from sloth.kube.http2.carrier import Multiplexed
+
+            return Multiplexed(self.connection, certificate)
+        if not by_proxy(self.connection):
+            return Direct(self.connection, certificate)
+        from sloth.kube.sync_library import Library
+
+        return Library(self.connection, certificate)
 
     def close(self) -> None:
         """Close every connection."""
         with self._lock:
-            for client in (*self._old, *([self._client] if self._client else ()), *([self._kept[1]] if self._kept else ())):
-                client.close()
-            self._old, self._client, self._kept = [], None, None
+            for carrier in (*self._old, *([self._carrier] if self._carrier else ())):
+                carrier.close()
+            self._old, self._carrier = [], None
         for observer in self.observers:
             observer.flush()
+
+
+def _flights() -> Flights:
+    from sloth.kube.sharing import Flights  # half of it is for asyncio, which most programs of this front have no use for
+
+    return Flights()
+
+
+def _forms() -> Forms:
+    from sloth.kube.protobuf.forms import Forms
+
+    return Forms()

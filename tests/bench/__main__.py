@@ -48,7 +48,7 @@ def main(wanted: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         sloth, python = _installed(Path(folder))
         os.environ["SLOTH_UNDER_TEST"] = sloth
-        from tests.bench import cli, clouds, clusters, informer, kube, plan, streams
+        from tests.bench import cli, clouds, clusters, informer, kube, plan, streams, transport, upgrade
         from tests.run import with_engine
 
         parts = {
@@ -56,14 +56,16 @@ def main(wanted: list[str]) -> None:
             "plan": plan.run,
             "kube": lambda: kube.run(sloth, python),
             "informer": lambda: informer.run(python),
+            "transport": transport.run,
             "fleet": _fleet,
             "clouds": clouds.run,
             "clusters": clusters.run,
             "streams": lambda: streams.run(sloth, python),
+            "upgrade": upgrade.run,
         }
         for name in wanted or list(parts):
             work = parts[name]
-            if name in ("clusters", "streams"):
+            if name in ("clusters", "streams", "upgrade"):
                 with_engine(lambda work=work: results.update(work()))  # type: ignore[misc]
             else:
                 results.update(work())

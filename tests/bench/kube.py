@@ -6,18 +6,19 @@ from __future__ import annotations
 import base64
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
+
 from tests.bench import kube_apply
 from tests.bench.measure import Figure, median, once
-from tests.kube.real import RealKube
+from tests.kube.real import RealKube, mirror
 
 PINNED = ("lightkube==1.0.1", "lightkube-models==1.37.0.8", "kubernetes==37.0.2", "kr8s==0.20.15")
 RUNS = 9
@@ -65,10 +66,14 @@ print(sum(1 for _ in kr8s.get(kind, namespace=kr8s.ALL)))
 }
 
 
+def bench_home() -> Path:
+    """Where that environment is, or will be."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sloth" / "bench-kube-venv"
+
+
 def bench_python() -> str:
     """The interpreter of an environment with the other clients; made when it is missing or differs from PINNED."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sloth"
-    home = cache / "bench-kube-venv"
+    home = bench_home()
     stamp, python = home / "pinned", home / "bin" / "python"
     wanted = "\n".join((*PINNED, sys.version))
     if not stamp.is_file() or stamp.read_text() != wanted:
@@ -99,7 +104,7 @@ def kubeconfig(server: RealKube) -> str:
         "users": [{"name": "b", "user": {"token": connection.token.reveal()}}],
         "contexts": [{"name": "b", "context": {"cluster": "b", "user": "b", "namespace": "default"}}],
     }
-    return json.dumps(document)
+    return yaml.safe_dump(document)  # as kubeconfigs are, which costs those who read YAML with Python
 
 
 def pod(number: int) -> dict[str, object]:
@@ -159,9 +164,15 @@ def _commands(folder: Path, python: str, kind: str) -> dict[str, list[str]]:
     for name, text in PROGRAMS.items():
         (folder / f"list_with_{name}.py").write_text(text)
         found[name] = [python if name == "sloth" else others, str(folder / f"list_with_{name}.py"), kind]
-    if shutil.which("kubectl"):
-        found["kubectl"] = ["kubectl", "get", kind, "--all-namespaces", "-o", "json"]
+    if tool := kubectl():
+        found["kubectl"] = [tool, "get", kind, "--all-namespaces", "-o", "json"]
     return found
+
+
+def kubectl() -> str:
+    """The newest of the mirror, which is of the server's version; empty if there is none."""
+    found = sorted(mirror().glob("kubectl/*/linux-*/kubectl"), key=lambda path: path.stat().st_mtime)
+    return str(found[-1]) if found else ""
 
 
 def _in_turn(commands: dict[str, list[str]], runs: int, env: dict[str, str]) -> dict[str, Figure]:
@@ -189,22 +200,81 @@ def _beside(figures: dict[str, Figure]) -> dict[str, object]:
     }
 
 
-def run(sloth: str, python: str = sys.executable) -> dict[str, object]:
-    """First list of namespaces, applies of 300 objects, lists of 1,000 and 10,000 pods, `sloth kube get pods` beside kubectl."""
-    results: dict[str, object] = {}
-    with _server() as (server, folder):
-        env = {**os.environ, "KUBECONFIG": str(folder / "config"), "SLOTH_CACHE_DIR": str(folder / "cache"), "NO_COLOR": "1"}
-        results["kube-first-list"] = _beside(_in_turn(_commands(folder, python, "namespaces"), RUNS, env))
-        for case, each in kube_apply.figures(server, folder, sloth, env).items():
-            results[f"kube-apply-300-{case}"] = _beside(each)
-        fill(server, 0, 1000)
-        results["kube-pods-1000"] = _beside(_in_turn(_commands(folder, python, "pods"), 3, env))
-        tables = {"sloth": [sloth, "kube", "get", "pods"]}
-        if shutil.which("kubectl"):
-            tables["kubectl"] = ["kubectl", "get", "pods"]
-        results["kube-get-pods-table"] = _beside(_in_turn(tables, 5, {**env, "PWD": str(folder)}))
-        fill(server, 1000, 10_000)
-        commands = _commands(folder, python, "pods")
-        commands.pop("kr8s", None)  # minutes, without saying more than at 1,000
-        results["kube-pods-10000"] = _beside(_in_turn(commands, 1, env))
+def _first(server: RealKube, folder: Path, sloth: str, python: str, env: dict[str, str]) -> dict[str, dict[str, Figure]]:
+    return {"kube-first-list": _in_turn(_commands(folder, python, "namespaces"), RUNS, env)}
+
+
+def _apply(server: RealKube, folder: Path, sloth: str, python: str, env: dict[str, str]) -> dict[str, dict[str, Figure]]:
+    return {f"kube-apply-300-{case}": each for case, each in kube_apply.figures(server, folder, sloth, env).items()}
+
+
+def _pods(server: RealKube, folder: Path, sloth: str, python: str, env: dict[str, str]) -> dict[str, dict[str, Figure]]:
+    fill(server, 0, 1000)
+    tables = {"sloth": [sloth, "kube", "get", "pods"]}
+    if tool := kubectl():
+        tables["kubectl"] = [tool, "get", "pods"]
+    whole = _in_turn(tables, RUNS, {**env, "PWD": str(folder)})
+    return {"kube-get-pods-table": whole, "kube-pods-1000": _in_turn(_commands(folder, python, "pods"), 3, env)}
+
+
+def _many(server: RealKube, folder: Path, sloth: str, python: str, env: dict[str, str]) -> dict[str, dict[str, Figure]]:
+    fill(server, 0, 10_000)
+    commands = _commands(folder, python, "pods")
+    commands.pop("kr8s", None)  # minutes, without saying more than at 1,000
+    return {"kube-pods-10000": _in_turn(commands, 2, env)}
+
+
+def _walk(server: RealKube, folder: Path, sloth: str, python: str, env: dict[str, str]) -> dict[str, dict[str, Figure]]:
+    """A paged walk over 10,000 and over 100,000 custom objects of 1 kB, which are written straight into etcd."""
+    from tests.bench import informer
+
+    informer._served(server)
+    (folder / "walk.py").write_text(PROGRAMS["sloth"])
+    command = [python, str(folder / "walk.py"), f"{informer.PLURAL}.{informer.GROUP}"]
+    found = {}
+    for number in (10_000, 100_000):
+        informer.write(server.etcd_port, range(number // 10 if number > 10_000 else 0, number), 0, number)
+        found[f"walk-{number}"] = {"sloth": once(command, env=env)}
+    return found
+
+
+PARTS = {"first": _first, "apply": _apply, "pods": _pods, "many": _many, "walk": _walk}
+
+
+def run(sloth: str, python: str = sys.executable, parts: Sequence[str] = tuple(PARTS)) -> dict[str, object]:
+    """First list of namespaces, applies of 300 objects, `sloth kube get pods` beside kubectl, lists of 1,000 and 10,000 pods, a
+    walk over 100,000 objects.
+
+    Each part has a server of its own: what one leaves behind is nothing to the next.
+    """
+    return {case: _beside(figures) for case, figures in _measured(sloth, python, parts).items()}
+
+
+def _measured(sloth: str, python: str, parts: Sequence[str]) -> dict[str, dict[str, Figure]]:
+    results: dict[str, dict[str, Figure]] = {}
+    for part in parts:
+        with _server() as (server, folder):
+            env = {**os.environ, "KUBECONFIG": str(folder / "config"), "SLOTH_CACHE_DIR": str(folder / "cache"), "NO_COLOR": "1"}
+            results |= PARTS[part](server, folder, sloth, python, env)
     return results
+
+
+def lines(measured: Mapping[str, Mapping[str, Figure]]) -> str:
+    """The table of docs/benchmarks.md: wall and CPU seconds and MB of each, and sloth's part of it."""
+    rows = ["| case | tool | wall | CPU | memory | sloth ÷ it: wall, CPU, memory |", "|---|---|---|---|---|---|"]
+    for case, figures in measured.items():
+        ours = figures["sloth"]
+        for name, each in figures.items():
+            ratios = f"{ours.wall / each.wall:.2f}, {ours.cpu / each.cpu:.2f}, {ours.peak / each.peak:.2f}"
+            rows.append(f"| {case} | {name} | {each.wall:.3f} s | {each.cpu:.3f} s | {each.peak:.0f} MB | {ratios} |")
+    return "\n".join(rows)
+
+
+def main(parts: Sequence[str]) -> None:
+    """Some parts alone, with the `sloth` beside this interpreter: `python -m tests.bench.kube first pods`."""
+    measured = _measured(str(Path(sys.executable).parent / "sloth"), sys.executable, parts or tuple(PARTS))
+    print(json.dumps({case: _beside(each) for case, each in measured.items()}, indent=1), "", lines(measured), sep="\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

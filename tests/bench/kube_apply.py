@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +68,9 @@ def figures(server: RealKube, folder: Path, sloth: str, env: dict[str, str]) -> 
 
 def main() -> None:
     """These figures alone: `python -m tests.bench.kube_apply`."""
-    import json
+    from tests.bench.kube import main as parts
 
-    from tests.bench.kube import _beside, _server
-
-    with _server() as (server, folder):
-        env = {**os.environ, "KUBECONFIG": str(folder / "config"), "SLOTH_CACHE_DIR": str(folder / "cache"), "NO_COLOR": "1"}
-        found = figures(server, folder, str(Path(sys.executable).parent / "sloth"), env)
-        print(json.dumps({f"kube-apply-300-{case}": _beside(each) for case, each in found.items()}, indent=1))
+    parts(["apply"])
 
 
 if __name__ == "__main__":

@@ -76,3 +76,23 @@ def _in_turn(commands: dict[str, list[str]], took: Path) -> dict[str, Figure]:
             if turn:
                 taken[name].append(figure)
     return {name: median(figures) for name, figures in taken.items()}
+
+
+def lines(results: dict[str, object]) -> str:
+    """The table of docs/benchmarks.md."""
+    rows = ["| `cp` of 100 MB | wall | CPU | memory | ÷ kubectl, wall |", "|---|---|---|---|---|"]
+    for case, figures in results.items():
+        assert isinstance(figures, dict)
+        for name, each in figures.items():
+            rows.append(
+                f"| {case.split('-')[2]}, {name} | {each['wall']:.2f} s | {each['cpu']:.2f} s | {each['peak']:.0f} MB "
+                f"| {each['ratio']:.2f} |"
+            )
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    import json
+
+    found = run(str(Path(sys.executable).parent / "sloth"))
+    sys.stdout.write(f"{json.dumps(found, indent=1)}\n\n{lines(found)}\n")
