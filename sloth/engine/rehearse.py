@@ -15,6 +15,7 @@ from sloth.contracts.provider import Balanced, Balancer, Machines, Prepares, Pre
 from sloth.contracts.state import State
 from sloth.contracts.transport import Session, Transport
 from sloth.engine.journal import NoJournal
+from sloth.engine.rehearse_api import RehearsalApi
 from sloth.engine.rig import Rig
 from sloth.engine.shell import failed, put_check, upload_check
 from sloth.model.event import Event
@@ -82,6 +83,7 @@ def rehearsing(rig: Rig) -> tuple[Rig, Rehearsal]:
         replace(
             rig,
             transport=RehearsalTransport(rig.transport, rehearsal.exists),
+            api=RehearsalApi(rig.api) if rig.api else None,
             state=RehearsalState(rig.state),
             machines=machines,
             emit=emit,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sloth.contracts.api import ApiTransport
 from sloth.contracts.provider import Machines
 from sloth.contracts.state import State
 from sloth.contracts.transport import Transport
@@ -21,6 +22,7 @@ class Rig:
     state: State
     machines: Callable[[str], Machines]  # provider name -> this cluster's machines there
     emit: Callable[[Event], None]
+    api: ApiTransport | None = None  # for phases that talk to the Kubernetes API
     journal: Recorder = field(default_factory=NoJournal)
     stop: Stop = field(default_factory=Stop)
     verb: str = "up"

@@ -13,10 +13,12 @@ from sloth.engine.drive import drive
 from sloth.engine.fan_out import fan_out
 from sloth.engine.rig import Rig
 from sloth.engine.sessions import Sessions
+from sloth.engine.talks import Talks
 from sloth.errors import InternalError, ManyErrors, SlothError
 from sloth.model.cluster import Cluster
 from sloth.model.event import Event, Kind
 from sloth.model.phase import (
+    Api,
     Balance,
     Connect,
     DeleteMachines,
@@ -59,7 +61,7 @@ def run_phases(phases: Sequence[Phase], cluster: Cluster, rig: Rig) -> Cluster:
         outcome = _first_code(errors)
         raise
     finally:
-        run.sessions.close()
+        run.close()
         rig.journal.finish(outcome)
         rig.emit(Event(kind="run-finished", title=rig.verb, ok=outcome == "ok", changed=run.changed))
     return cluster
@@ -78,9 +80,15 @@ class _Run:
         self.changed = False
         self._rig = rig
         self._record = record
+        self._talks = Talks(rig, self.sessions)
         self._title = ""
         self._busy = False  # whether the phase ordered anything
         self._phase_changed = False
+
+    def close(self) -> None:
+        """End every connection."""
+        self.sessions.close()
+        self._talks.close()
 
     def note_stop(self) -> None:
         """Tell the user what the first Ctrl-C means."""
@@ -152,6 +160,9 @@ class _Run:
             journal=self._rig.journal,
             stop=self._rig.stop,
         )
+
+    def _api(self, order: Api) -> Any:
+        return self._talks.carry_out(order, self._record, self._title, self._watch)
 
     def _watch(self, event: Event) -> None:
         if event.changed:
@@ -234,6 +245,7 @@ class _Run:
 
 _HANDLERS: dict[type, Callable[[_Run, Any], Any]] = {
     Each: _Run._each,
+    Api: _Run._api,
     Keep: _Run._keep,
     Connect: _Run._connect,
     Preflight: _Run._preflight,

@@ -35,6 +35,11 @@ class Sessions:
             raise InternalError("engine/no-login", f"{node}: a script wants it before any `Connect`", hint="sloth up --debug")
         return kept
 
+    def login(self, node: str) -> Login:
+        """How that node is logged in to. Raises InternalError for a node without login."""
+        self.session(node)
+        return self._kept[node].login
+
     def close(self) -> None:
         """Close all."""
         for kept in self._kept.values():
@@ -46,7 +51,7 @@ class Kept:
 
     def __init__(self, transport: Transport, login: Login) -> None:
         self._transport = transport
-        self._login = login
+        self.login = login
         self._session: Session | None = None
 
     def run(self, steps: Sequence[Step]) -> Sequence[Result]:
@@ -60,7 +65,7 @@ class Kept:
 
     def _connected(self) -> Session:
         if self._session is None:
-            self._session = self._transport.open(self._login)
+            self._session = self._transport.open(self.login)
         return self._session
 
     def close(self) -> None:
