@@ -16,21 +16,27 @@ if TYPE_CHECKING:
     from sloth.kube.connection import Connection as Connection
     from sloth.kube.connection import Impersonation as Impersonation
     from sloth.kube.faults import ApiError as ApiError
+    from sloth.kube.fronts.logs import LogLine as LogLine
     from sloth.kube.informer import Informer as Informer
+    from sloth.kube.informer_async import AsyncInformer as AsyncInformer
     from sloth.kube.resource import EVERYWHERE as EVERYWHERE
     from sloth.kube.resource import Resource as Resource
     from sloth.kube.watch import Event as Event
+    from sloth.kube.workloads.views import view as view
 
 _HOME = {
     "ApiError": "faults",
     "AsyncClient": "async_client",
+    "AsyncInformer": "informer_async",
     "Client": "client",
     "Connection": "connection",
     "EVERYWHERE": "resource",
     "Event": "watch",
     "Impersonation": "connection",
     "Informer": "informer",
+    "LogLine": "fronts.logs",
     "Resource": "resource",
+    "view": "workloads.views",
 }
 __all__ = sorted(_HOME)  # noqa: PLE0605
 

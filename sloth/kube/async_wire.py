@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import httpx2
 
@@ -24,6 +24,9 @@ from sloth.kube.telemetry.subject import subject_of
 from sloth.kube.wire import Answer, Broken, Call, Pause, Request
 from sloth.model.secret import Secret
 
+if TYPE_CHECKING:
+    from sloth.kube.protobuf.forms import Forms
+
 T = TypeVar("T")
 SendIt: TypeAlias = Callable[[Request], Awaitable[Answer | Broken]]
 WIDE = 16  # requests of one call side by side
@@ -35,10 +38,16 @@ class AsyncWire:
 
     def __init__(
         self, connection: Connection, policy: Policy, rate: float, burst: int, observers: Sequence[Observer] = (),
-        *, share_reads: bool = False,
+        *, share_reads: bool = False, http2: bool = False, protobuf: bool = False,
     ) -> None:  # fmt: skip
         self.connection, self.policy, self.observers = connection, policy, tuple(observers)
         self._flights = AsyncFlights() if share_reads else None
+        self._http2 = http2
+        if http2:
+            from sloth.kube.http2 import needed
+
+            needed()
+        self._forms = _forms() if protobuf else None
         self._credentials = Credentials(connection)
         self._limiter = Limiter(rate, burst, time.monotonic)
         self._client: httpx2.AsyncClient | None = None
@@ -78,6 +87,12 @@ class AsyncWire:
 
     async def answer(self, request: Request, plan: str = "") -> Answer:
         """The final answer to one request. Raises ConnectError, CredentialsError."""
+        if not self._forms:
+            return await self._carried(request, plan)
+        answer = await self._carried(self._forms.asked(request), plan)
+        return self._forms.told(answer, request) or await self._carried(request, plan)
+
+    async def _carried(self, request: Request, plan: str) -> Answer:
         if self._flights:
             return await self._flights.carry(request, partial(self._drive, request, self._send, plan))
         return await self._drive(request, self._send, plan)
@@ -126,6 +141,7 @@ class AsyncWire:
     @asynccontextmanager
     async def stream(self, request: Request, read: float) -> AsyncIterator[AsyncIterator[bytes]]:
         """The body as it comes. `read`: seconds of silence. Raises ApiError, ConnectError."""
+        request = self._forms.asked(request) if self._forms else request
         response = await self._opened(request, self._http(), read)
         try:
             yield self._chunks(response, request)
@@ -154,7 +170,7 @@ class AsyncWire:
 
         answer = await self._drive(request, send)
         if answer.status >= 400:
-            raise fault(answer, request)
+            raise fault(self._forms.refusal(answer, request) if self._forms else answer, request)
         return opened[0]
 
     async def _chunks(self, response: httpx2.Response, request: Request) -> AsyncIterator[bytes]:
@@ -169,7 +185,10 @@ class AsyncWire:
         if self._client is None or certificate != self._certificate:
             if self._client:
                 self._old.append(self._client)  # requests of other tasks may be under way on it
-            self._client, self._certificate = httpx2.AsyncClient(**settings(self.connection, certificate)), certificate
+            self._client, self._certificate = (
+                httpx2.AsyncClient(**settings(self.connection, certificate, awaited=True, http2=self._http2)),
+                certificate,
+            )
         return self._client
 
     def _lasting(self) -> httpx2.AsyncClient:
@@ -178,7 +197,7 @@ class AsyncWire:
         if self._kept is None or self._kept[0] != certificate:
             if self._kept:
                 self._old.append(self._kept[1])
-            self._kept = certificate, httpx2.AsyncClient(**settings(self.connection, certificate, lasting=True))
+            self._kept = certificate, httpx2.AsyncClient(**settings(self.connection, certificate, lasting=True, awaited=True))
         return self._kept[1]
 
     async def close(self) -> None:
@@ -188,3 +207,9 @@ class AsyncWire:
         self._old, self._client, self._kept = [], None, None
         for observer in self.observers:
             await asyncio.to_thread(observer.flush)
+
+
+def _forms() -> Forms:
+    from sloth.kube.protobuf.forms import Forms
+
+    return Forms()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Literal
 
+from sloth.kube.route import Route
 from sloth.model.secret import Secret
 
 _KEY = os.urandom(32)
@@ -65,7 +65,10 @@ class Impersonation:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One cluster as one user. `ca` is PEM; with none, the system's authorities are asked. `name` is for people."""
+    """One cluster as one user. `ca` is PEM; with none, the system's authorities are asked. `name` is for people.
+
+    With a `route`, sockets come from it; `server` still is the URL that is asked for. A proxy is not used then.
+    """
 
     server: str
     ca: bytes = b""
@@ -83,14 +86,19 @@ class Connection:
     acting_as: Impersonation | None = None
     namespace: str = "default"
     name: str = ""
+    route: Route | None = None
 
     def cluster_id(self) -> str:
         """A digest of where the cluster is, for files that are kept about it. Says nothing of the user."""
+        import hashlib  # 2 ms, like OpenSSL's digests below it
+
         parts = (self.server.encode(), self.ca, self.tls_server_name.encode())
         return hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
 
     def key(self) -> str:
         """A digest of cluster, credentials and all the rest: equal for equal connections. Means nothing outside this process."""
+        import hashlib
+
         digest = hashlib.blake2b(key=_KEY, digest_size=24)
         for each in fields(self):
             value = getattr(self, each.name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 import sys
 import threading
 import time
@@ -118,6 +117,8 @@ def _bearer(token: Secret | None) -> dict[str, str]:
 
 def run_plugin(plugin: ExecPlugin, connection: Connection) -> Given:
     """Run it and read what it prints. Raises CredentialsError."""
+    import subprocess
+
     terminal = sys.stdin is not None and sys.stdin.isatty()
     if plugin.interactive == "Always" and not terminal:
         raise _failed(plugin, "it wants to ask something, and there is no terminal")

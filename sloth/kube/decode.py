@@ -40,7 +40,7 @@ def ok(answer: Answer, request: Request) -> Answer:
 
 def document(answer: Answer) -> Object:
     """The object in an answer."""
-    return loads(answer.body)
+    return loads(answer.body) if answer.found is None else answer.found
 
 
 def members(found: Object) -> tuple[Object, list[Object]]:

@@ -20,8 +20,18 @@ CONNECTIONS = 64
 _UNSENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 
 
-def settings(connection: Connection, certificate: tuple[bytes, Secret] | None, *, lasting: bool = False) -> dict[str, Any]:
-    """Arguments for httpx2.Client and httpx2.AsyncClient; `lasting`: for upgrades, which have no bound and are HTTP/1.1.
+def settings(
+    connection: Connection,
+    certificate: tuple[bytes, Secret] | None,
+    *,
+    lasting: bool = False,
+    awaited: bool = False,
+    http2: bool = False,
+) -> dict[str, Any]:
+    """Arguments for httpx2.Client, and if `awaited` for httpx2.AsyncClient.
+
+    `lasting`: for upgrades, which have no bound and are HTTP/1.1. `http2`: that, where the server has it
+    (`awaited` only; the sync front has its own way).
 
     Raises KubernetesError, CredentialsError.
     """
@@ -42,6 +52,16 @@ def settings(connection: Connection, certificate: tuple[bytes, Secret] | None, *
         except ValueError as error:
             raise broken(connection.name, f"`proxy-url`: {error}") from error
         chosen["trust_env"] = False
+    if connection.route and awaited:
+        from sloth.kube.routed import async_transport
+
+        chosen.pop("proxy", None)
+        chosen["transport"] = async_transport(connection.route, chosen)
+        chosen["trust_env"] = False  # the route is the way, whatever proxies the environment names
+    if http2 and awaited and not lasting:
+        from sloth.kube.http2.async_transport import transport
+
+        chosen.update(transport(connection, chosen))
     return chosen
 
 
@@ -50,8 +70,9 @@ def built(
 ) -> httpx2.Request:
     """The request as httpx2 wants it. `read`: seconds without a byte after which the server counts as gone."""
     extra: dict[str, Any] = {}
-    if connection.tls_server_name:
-        extra["sni_hostname"] = connection.tls_server_name
+    name = connection.tls_server_name or (connection.route.server_name if connection.route else "")
+    if name:
+        extra["sni_hostname"] = name
     timeout = httpx2.Timeout(read, connect=CONNECT) if read is not None else client.timeout
     return client.build_request(
         request.method,

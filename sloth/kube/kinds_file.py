@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -27,6 +26,8 @@ class KindsFile:
 
     def save(self, found: Found) -> None:
         """Keep it. A cache that cannot be written is no failure."""
+        import tempfile
+
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self._path.parent)

@@ -13,20 +13,33 @@ TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
 
 def table_rows(
-    pages: Sequence[Mapping[str, Any]], *, wide: bool = False, namespaces: bool = False, kind: str = ""
-) -> list[list[str]]:
-    """Tables of one kind as rows, titles first. `namespaces` adds that column; `kind` goes before each name (`pod/web`)."""
+    pages: Sequence[Mapping[str, Any]], *, wide: bool = False, namespaces: bool = False, kind: str = "",
+    labels: Sequence[str] = (), all_labels: bool = False,
+) -> list[list[str]]:  # fmt: skip
+    """Tables of one kind as rows, titles first. `namespaces` adds that column; `kind` goes before each name (`pod/web`).
+
+    `labels` adds a column for each of these labels, `all_labels` one with all of them.
+    """
     columns = next((page["columnDefinitions"] for page in pages if page.get("columnDefinitions")), ())
     shown = [at for at, column in enumerate(columns) if wide or not column.get("priority")]
-    rows = [(["NAMESPACE"] if namespaces else []) + [str(columns[at]["name"]).upper() for at in shown]]
+    ends = [each.rpartition("/")[2].upper() for each in labels] + (["LABELS"] if all_labels else [])
+    rows = [(["NAMESPACE"] if namespaces else []) + [str(columns[at]["name"]).upper() for at in shown] + ends]
     for page in pages:
         for row in page.get("rows") or ():
             cells = [cell(row["cells"][at]) for at in shown]
             if kind and cells:
                 cells[0] = f"{kind}/{cells[0]}"
             meta = (row.get("object") or {}).get("metadata") or {}
+            if ends:
+                cells += label_cells(meta.get("labels") or {}, labels, all_labels=all_labels)
             rows.append(([str(meta.get("namespace", ""))] if namespaces else []) + cells)
     return rows
+
+
+def label_cells(there: Mapping[str, str], labels: Sequence[str], *, all_labels: bool) -> list[str]:
+    """Cells for some labels of an object, and one for all of them."""
+    whole = ",".join(f"{key}={value}" for key, value in sorted(there.items())) or "<none>"
+    return [cell(there.get(each, "")) for each in labels] + ([cell(whole)] if all_labels else [])
 
 
 def cell(value: object) -> str:

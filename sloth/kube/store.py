@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
@@ -79,7 +80,7 @@ class Subscription:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._ready = threading.Condition()
-        self._waiting: dict[str, Event] = {}
+        self._waiting: OrderedDict[str, Event] = OrderedDict()  # a dict finds its first item ever later
         self._closed = False
         self._lagging = False
         self._told = 0.0
@@ -123,10 +124,15 @@ class Subscription:
                 self._ready.wait(left if again <= 0 else again if left is None else min(again, left))
             if self._lagging or not self._waiting:
                 return None
-            return self._waiting.pop(next(iter(self._waiting)))
+            return self._waiting.popitem(last=False)[1]
 
     def _news(self) -> bool:
         return bool(self._waiting) or self._closed or self._lagging
+
+    def over(self) -> bool:
+        """Whether nothing comes for now that `take` could give: it was closed, or lags."""
+        with self._ready:
+            return self._lagging or (self._closed and not self._waiting)
 
     def behind(self) -> bool:
         """Whether changes were thrown away since this was asked last: read the store, then go on."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +49,8 @@ def _readable(text: bytes) -> Iterator[str]:
         finally:
             os.close(handle)
         return
+    import tempfile
+
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "client.pem")
         path.touch(mode=0o600)

@@ -1,15 +1,13 @@
 """Connections kept on a disk, each sealed: whoever reads the folder learns the names of clusters and nothing else.
 
-How they are sealed is given from outside; sloth's own record is sealed by `sloth.adapters.crypt`, which fits.
+How they are sealed and how files are written is given from outside: `sloth.adapters.connections` has what sloth itself uses.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,26 +24,27 @@ Unseal = Callable[[bytes], tuple[Mapping[str, Any], bytes]]
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
 
 
-class Vault:
-    """The folder. Files have mode 0600 and are replaced as a whole."""
+Write = Callable[[Path, bytes], None]
+"""Have a file hold this, complete and on the disk, mode 0600, or be as it was. Raises OSError."""
 
-    def __init__(self, folder: Path, seal: Seal, unseal: Unseal) -> None:
-        self._folder, self._seal, self._unseal = folder, seal, unseal
+
+class Vault:
+    """The folder. `write` makes the files: sloth's own are made by `sloth.adapters.durable.replace_file`."""
+
+    def __init__(self, folder: Path, seal: Seal, unseal: Unseal, write: Write) -> None:
+        self._folder, self._seal, self._unseal, self._write = folder, seal, unseal, write
 
     def put(self, name: str, connection: Connection) -> None:
-        """Keep it under this name, in place of what was. Raises UsageError, StateError."""
+        """Keep it under this name, in place of what was; a route is of this process and not kept.
+
+        Raises UsageError, StateError.
+        """
         path = self._path(name)
-        plain = msgspec.json.encode(connection, enc_hook=_out)
+        plain = msgspec.json.encode(replace(connection, route=None), enc_hook=_out)
         blob = self._seal(plain, {"connection": name})
-        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(blob)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(aside, path)
+            self._write(path, blob)
         except OSError as error:
             raise StateError(
                 "kube/vault-not-written",
@@ -54,9 +53,6 @@ class Vault:
                 where=str(path),
                 hint=f"ls -ld {self._folder}",
             ) from error
-        finally:
-            with suppress(OSError):
-                aside.unlink()
 
     def get(self, name: str) -> Connection:
         """Raises UsageError (there is none of this name), StateError (it is not as it was sealed, or with another key)."""
@@ -65,8 +61,16 @@ class Vault:
             blob = path.read_bytes()
         except FileNotFoundError:
             raise UsageError(
-                "kube/vault-unknown", f"no connection {name} is kept", detail=", ".join(self.names()), hint=f"ls {self._folder}"
+                "kube/vault-unknown",
+                f"no connection {name} is kept",
+                detail=f"kept: {', '.join(self.names()) or 'none'}",
+                hint="sloth kube clusters list",
             ) from None
+        except OSError as error:
+            raise StateError(
+                "kube/vault-sealed", f"the connection {name} cannot be read", detail=str(error), where=str(path),
+                hint=f"ls -l {path}",
+            ) from error  # fmt: skip
         try:
             about, plain = self._unseal(blob)
             if about.get("connection") != name:
@@ -80,7 +84,7 @@ class Vault:
                 if not isinstance(error, msgspec.MsgspecError)
                 else "its form is not known",
                 where=str(path),
-                hint="give the key that it was sealed with, or keep the connection anew",
+                hint="export SLOTH_PASSPHRASE=… that it was sealed with, or keep it anew: sloth kube clusters add NAME --replace",
             ) from None
 
     def names(self) -> list[str]:
@@ -90,8 +94,14 @@ class Vault:
         return sorted(path.stem for path in self._folder.glob("*.sealed") if not path.name.startswith("."))
 
     def remove(self, name: str) -> None:
-        """Forget it; nothing happens if there is none. Raises UsageError."""
-        self._path(name).unlink(missing_ok=True)
+        """Forget it; nothing happens if there is none. Raises UsageError, StateError."""
+        try:
+            self._path(name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StateError(
+                "kube/vault-not-written", f"the connection {name} could not be forgotten", detail=str(error),
+                where=str(self._folder), hint=f"ls -ld {self._folder}",
+            ) from error  # fmt: skip
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):

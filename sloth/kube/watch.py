@@ -8,10 +8,9 @@ resource versions).
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -22,6 +21,10 @@ from sloth.kube.resource import Resource, key_of
 from sloth.kube.retry import DEFAULT, Policy
 from sloth.kube.wire import JSON, Object, Pause, Request
 
+if TYPE_CHECKING:
+    from sloth.kube.protobuf.decoding import Frames
+
+PLAIN = f"{JSON};stream=watch"  # and nothing else, even for a client that wants protobuf
 SERVER_SECONDS = (240, 300)  # the server ends a watch after a time in this range, so that watches do not end all at once
 SILENCE = 330.0  # seconds without a byte after which a stream counts as dead: longer than the server would let it live
 
@@ -58,6 +61,8 @@ class Watch:
         self.resource, self.namespace, self.select, self._policy = resource, namespace, select, policy
         self._decoder = msgspec.json.Decoder(_Frame)
         self._pieces: list[bytes] = []
+        self._accept = JSON
+        self._frames: Frames | None = None
         self._wrong: SlothError | None = None
         self._failures = self._gone = 0
         self._waited, self._quiet = True, True
@@ -72,6 +77,8 @@ class Watch:
             return Pause(self._policy.backoff(self._failures))
         if not self.version:
             return Relist()
+        import random
+
         self._quiet = True
         query = [
             *self.select.query(),
@@ -81,12 +88,14 @@ class Watch:
             ("timeoutSeconds", str(random.randint(*SERVER_SECONDS))),  # noqa: S311  no secret
         ]
         path = self.resource.path(self.namespace)
-        return Follow(Request("GET", path, tuple(query), {"Accept": JSON}, what=self.resource.words("watch", self.namespace)))
+        return Follow(
+            Request("GET", path, tuple(query), {"Accept": self._accept}, what=self.resource.words("watch", self.namespace))
+        )
 
     def listed(self, items: Iterable[Object], version: str) -> list[Event]:
         """The whole list, as of `version`: what differs from what was known."""
         before, self.known = self.known, {key_of(item): item for item in items}
-        self.version, self.synced, self._pieces = version, True, []
+        self.version, self.synced, self._pieces, self._frames = version, True, [], None
         events = []
         for key, item in self.known.items():
             old = before.pop(key, None)
@@ -105,16 +114,42 @@ class Watch:
         What was told before the frame that is wrong is given first; `check` raises then.
         """
         self.check()
+        if self._frames is None and not self._pieces and data[:1] == b"\0":
+            # A client may have asked for protobuf: its frames begin with their length, whose first byte is 0 below 16 MiB.
+            from sloth.kube.protobuf.decoding import Frames
+
+            self._frames = Frames()
+        return self._events(self._framed(self._frames, data) if self._frames else self._lines(data))
+
+    def _lines(self, data: bytes) -> Iterator[_Frame]:
         self._pieces.append(data)
         if b"\n" not in data:
-            return []  # put together once, however many pieces a large object comes in
+            return  # put together once, however many pieces a large object comes in
         lines = b"".join(self._pieces).split(b"\n")
         last = lines.pop()
         self._pieces = [last] if last else []
-        events: list[Event] = []
         for line in lines:
+            if line.strip():
+                yield self._parsed(line)
+
+    def _framed(self, frames: Frames, data: bytes) -> Iterator[_Frame]:
+        from sloth.kube.protobuf.decoding import NotUnderstoodError, event
+
+        try:
+            for each in frames.feed(data):
+                yield _Frame(*event(each))
+        except NotUnderstoodError as error:
+            self._accept = PLAIN  # from the last event on, in the form that a newer server's fields survive in
+            raise _no_event(str(error)) from error
+
+    def _events(self, frames: Iterator[_Frame]) -> list[Event]:
+        events: list[Event] = []
+        while True:
             try:
-                event = self._take(line) if line.strip() else None
+                frame = next(frames, None)
+                if frame is None:
+                    return events
+                event = self._take(frame)
             except SlothError as error:
                 if not events:
                     raise
@@ -122,7 +157,6 @@ class Watch:
                 return events
             if event:
                 events.append(event)
-        return events
 
     def check(self) -> None:
         """To be called when what `feed` gave has been passed on. Raises what ended the stream after that."""
@@ -130,12 +164,17 @@ class Watch:
         if wrong:
             raise wrong
 
-    def _take(self, line: bytes) -> Event | None:
+    def _parsed(self, line: bytes) -> _Frame:
         try:
-            frame = self._decoder.decode(line)
+            return self._decoder.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+            raise _no_event(str(wrong)) from wrong
+
+    def _take(self, frame: _Frame) -> Event | None:
+        try:
             if frame.type == "ERROR":
                 error = fault_of(frame.object, 500, self.resource.words("watch", self.namespace))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, TypeError, AttributeError) as wrong:
+        except (ValueError, TypeError, AttributeError) as wrong:
             raise _no_event(str(wrong)) from wrong
         if frame.type == "ERROR":
             raise error
@@ -163,13 +202,13 @@ class Watch:
 
     def ended(self) -> None:
         """The stream is over. An unfinished line is forgotten: the server sends that event again, after `version`."""
-        if self._pieces or self._quiet:
+        if self._pieces or (self._frames and self._frames.partial) or self._quiet:
             self._again()  # cut off, or closed before it said anything: not at once again
-        self._pieces = []
+        self._pieces, self._frames = [], None
 
     def failed(self, error: SlothError) -> None:
         """A list or a stream failed. Raises it where going on is no use (not allowed, no such kind)."""
-        self._pieces = []
+        self._pieces, self._frames = [], None
         if isinstance(error, ApiError):
             if error.status == 410:
                 self.version = ""  # what is known stays: the new list is compared with it

@@ -54,11 +54,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP response. Names of headers are in lower case."""
+    """One HTTP response. Names of headers are in lower case. `found`: its object, where the wire has decoded it already."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    found: Object | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from sloth.kube.connection import Connection
 from sloth.model.secret import Secret
 from sloth.testing.kube_serve import Asked, Reply, reply
 from sloth.testing.kube_state import State
+
+if TYPE_CHECKING:
+    from sloth.testing.kube_http2 import Conversation
 
 PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 TOKEN = "fake-token-0123456789"  # noqa: S105  of a server that lives in a test
@@ -62,6 +65,7 @@ class FakeKube:
         self.requests: list[tuple[str, str]] = []
         self.headers: list[dict[str, str]] = []
         self.connections: set[socket.socket] = set()
+        self.conversations: list[Conversation] = []
         self._listen(0)
 
     def _listen(self, port: int) -> None:
@@ -138,6 +142,26 @@ class _Handler(BaseHTTPRequestHandler):
         self.of.connections.discard(self.connection)
         with suppress(OSError):
             super().finish()
+
+    def handle(self) -> None:
+        """HTTP/2 where both have chosen it (a subclass of the server that speaks TLS offers it), else HTTP/1.1."""
+        chosen = getattr(self.connection, "selected_alpn_protocol", str)()
+        if chosen != "h2":
+            super().handle()
+            return
+        from sloth.testing.kube_http2 import Conversation
+
+        spoken = Conversation(self.connection, self._stream_answer)
+        self.of.conversations.append(spoken)
+        spoken.serve()
+        self.of.conversations.remove(spoken)
+
+    def _stream_answer(self, method: str, target: str, headers: dict[str, str], body: bytes) -> tuple[Reply, int]:
+        fault = self.of.fault_for(method, target) or Fault()
+        if fault.status:
+            self.of.requests.append((method, target))
+            return Reply(fault.status, fault.body, fault.headers), fault.cut
+        return self.of.answer(method, target, headers, body), fault.cut
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -43,18 +43,27 @@ def _has(item: Mapping[str, Any], term: str) -> bool:
     return (str(found) == value) == (operator != "!=")
 
 
-def table(resource: Resource, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The Table form, with the two columns that every kind has."""
+def table(
+    resource: Resource, items: Sequence[Mapping[str, Any]], include: str = "Metadata", *, head: bool = True
+) -> dict[str, Any]:
+    """The Table form, with the two columns that every kind has. `include`: what of the objects comes with the rows."""
+    columns = [
+        {"name": "Name", "type": "string", "format": "name", "priority": 0},
+        {"name": "Created At", "type": "date", "priority": 0},
+    ]
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": {},
-        "columnDefinitions": [
-            {"name": "Name", "type": "string", "format": "name", "priority": 0},
-            {"name": "Created At", "type": "date", "priority": 0},
-        ],
+        "columnDefinitions": columns if head else None,
         "rows": [
-            {"cells": [item["metadata"]["name"], item["metadata"]["creationTimestamp"]], "object": {"metadata": item["metadata"]}}
+            {"cells": [item["metadata"]["name"], item["metadata"]["creationTimestamp"]], **_included(item, include)}
             for item in items
         ],
     }
+
+
+def _included(item: Mapping[str, Any], include: str) -> dict[str, Any]:
+    if include == "None":
+        return {}
+    return {"object": item if include == "Object" else {"metadata": item["metadata"]}}

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from sloth.kube.builtin import BUILTIN
 from sloth.kube.resource import Resource
-from sloth.testing import kube_patch, kube_workloads
+from sloth.testing import kube_logs, kube_patch, kube_workloads
 from sloth.testing.kube_patch import Refused
 from sloth.testing.kube_select import selected, table
 from sloth.testing.kube_state import Change, State
@@ -51,6 +51,11 @@ class Asked:
     def as_table(self) -> bool:
         """Whether the Table form is wanted."""
         return "as=Table" in self.headers.get("accept", "")
+
+    @property
+    def included(self) -> str:
+        """What of the objects comes with the rows of a table."""
+        return self.query.get("includeObject", "Metadata")
 
     @property
     def manager(self) -> str:
@@ -116,7 +121,7 @@ def _review(state: State, asked: Asked, user: str) -> Reply | None:
 def _objects(state: State, asked: Asked, stopping: threading.Event) -> Reply:
     target = _parse(state, asked.path)
     if target.name:
-        return _one(state, asked, target)
+        return _one(state, asked, target, stopping)
     if asked.method == "GET":
         watch = asked.query.get("watch") == "true"
         return _watch(state, asked, target, stopping) if watch else _list(state, asked, target)
@@ -138,7 +143,7 @@ def _parse(state: State, path: str) -> _Target:
     return _Target(state.resource(group, version, plural), namespace, name, part)
 
 
-def _one(state: State, asked: Asked, target: _Target) -> Reply:
+def _one(state: State, asked: Asked, target: _Target, stopping: threading.Event) -> Reply:
     resource, namespace, name = target.resource, target.namespace, target.name
     if target.part == "scale":
         live = state.get(resource, namespace, name)
@@ -147,11 +152,11 @@ def _one(state: State, asked: Asked, target: _Target) -> Reply:
                 state, resource, live, method=asked.method, body=asked.body, manager=asked.manager, dry=asked.dry
             )
         )
-    if (resource.plural, target.part) == ("pods", "eviction"):
-        return _json(kube_workloads.evict(state, resource, state.get(resource, namespace, name), asked.document()), 201)
+    if resource.plural == "pods" and target.part in ("eviction", "log"):
+        return _of_pod(state, asked, target, stopping)
     if asked.method == "GET":
         item = state.get(resource, namespace, name)
-        return _json(table(resource, [item]) if asked.as_table else item)
+        return _json(table(resource, [item], asked.included) if asked.as_table else item)
     if asked.method == "DELETE":
         return _json(state.delete(resource, namespace, name, asked.document() if asked.body else {}))
     if asked.headers.get("content-type") == "application/apply-patch+yaml":
@@ -162,6 +167,13 @@ def _one(state: State, asked: Asked, target: _Target) -> Reply:
     live = state.get(resource, namespace, name)
     item = asked.document() if asked.method == "PUT" else _patched(live, asked, resource)
     return _json(state.update(resource, namespace, name, _part(live, item, target.part), asked.manager, dry=asked.dry))
+
+
+def _of_pod(state: State, asked: Asked, target: _Target, stopping: threading.Event) -> Reply:
+    pod = state.get(target.resource, target.namespace, target.name)
+    if target.part == "eviction":
+        return _json(kube_workloads.evict(state, target.resource, pod, asked.document()), 201)
+    return Reply(200, kube_logs.log(state, pod, asked.query, stopping), {"Content-Type": "text/plain"})
 
 
 def _patched(live: dict[str, Any], asked: Asked, resource: Resource) -> Any:
@@ -203,7 +215,7 @@ def _list(state: State, asked: Asked, target: _Target) -> Reply:
         meta["remainingItemCount"] = len(items) - start - limit
     page = items[start : start + limit if limit else None]
     if asked.as_table:
-        return _json({**table(resource, page), "metadata": meta})
+        return _json({**table(resource, page, asked.included), "metadata": meta})
     bare = [{key: value for key, value in item.items() if key not in ("apiVersion", "kind")} for item in page]
     return _json({"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": meta, "items": bare})
 
@@ -223,12 +235,19 @@ def _gone(message: str) -> bytes:
 
 
 def _events(state: State, asked: Asked, target: _Target, since: int, stopping: threading.Event) -> Iterator[bytes]:
+    head = True
     while not stopping.is_set():
         new, at, expired = _news(state, since, stopping)
         if expired:
             yield _gone("the history is gone")
             return
-        lines = [line for change in new if (line := _line(change, target.resource, target.namespace, asked.query))]
+        changes = [found for change in new if (found := _seen(change, target.resource, target.namespace, asked.query))]
+        lines = []
+        for word, item in changes:
+            # As a real server does it: titles once.
+            shown = table(target.resource, [item], asked.included, head=head) if asked.as_table else item
+            lines.append(dumps({"type": word, "object": shown}) + b"\n")
+            head = False
         if not lines and asked.query.get("allowWatchBookmarks") == "true" and at > since:
             meta = {"resourceVersion": str(at)}
             mark = {"kind": target.resource.kind, "apiVersion": target.resource.api_version, "metadata": meta}
@@ -245,20 +264,22 @@ def _news(state: State, since: int, stopping: threading.Event) -> tuple[list[Cha
         return [change for change in state.history if change.version > since], state.version, state.floor > since
 
 
-def _line(change: Change, resource: Resource, namespace: str, query: Mapping[str, str]) -> bytes:
+def _seen(
+    change: Change, resource: Resource, namespace: str, query: Mapping[str, str]
+) -> tuple[str, dict[str, Any]] | None:  # fmt: skip
     """The change as a watch with these selectors sees it: coming into the selection is ADDED, leaving it DELETED."""
     if (change.resource.group, change.resource.plural) != (resource.group, resource.plural) or namespace not in (
         "",
         change.namespace,
     ):
-        return b""
+        return None
     was, now = change.before is not None and selected(change.before, query), selected(change.object, query)
     kind = change.type
     if kind == "MODIFIED":
         kind = "MODIFIED" if was and now else "ADDED" if now else "DELETED" if was else ""
     elif not now:
         kind = ""
-    return dumps({"type": kind, "object": change.object}) + b"\n" if kind else b""
+    return (kind, change.object) if kind else None
 
 
 def _discovery(state: State, asked: Asked) -> Reply:

@@ -41,6 +41,8 @@ class State:
     version: int = 1
     floor: int = 0
     users: dict[str, str] = field(default_factory=dict)  # by token
+    # by namespace, pod, container, and whether it is that of the run before: when and what was written
+    logs: dict[tuple[str, str, str, bool], list[tuple[datetime, bytes]]] = field(default_factory=dict)
     lock: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:

@@ -83,7 +83,11 @@ def _use_budget(state: State, meta: Mapping[str, Any], *, dry: bool) -> None:
 
 
 def reviews(state: State, path: str, document: Mapping[str, Any], user: str) -> dict[str, Any] | None:
-    """SelfSubjectReview and TokenReview; None for any other path."""
+    """SelfSubjectReview, TokenReview and SelfSubjectRulesReview; None for any other path."""
+    if path == "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews":
+        every = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
+        rules = {"resourceRules": [every], "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}], "incomplete": False}
+        return {**document, "status": rules}
     if path == f"{_USERS}selfsubjectreviews":
         return {**document, "status": {"userInfo": _info(user)}}
     if path != f"{_USERS}tokenreviews":

@@ -140,8 +140,8 @@ def test_logs_are_passed_on_as_they_are(fake, tmp_path, monkeypatch):
 
 
 def test_the_cluster_of_the_spec_in_this_folder_comes_before_the_users_kubeconfig(fake, tmp_path, monkeypatch):
-    from sloth.cli import kubeconfig
-    from sloth.model.options import Outcome
+    from sloth import reach
+    from sloth.model.record import Record
 
     entry = {
         "clusters": [{"name": "s", "cluster": {"server": fake.url}}],
@@ -150,7 +150,7 @@ def test_the_cluster_of_the_spec_in_this_folder_comes_before_the_users_kubeconfi
     text = yaml.safe_dump(
         {**entry, "current-context": "s", "contexts": [{"name": "s", "context": {"cluster": "s", "user": "s"}}]}
     )
-    monkeypatch.setattr(kubeconfig, "give_kubeconfig", lambda options, *, merge: Outcome("Kubeconfig", text=text))
+    monkeypatch.setattr(reach, "administrator", lambda options: (Record(cluster="s"), text))
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     monkeypatch.setenv("SLOTH_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)

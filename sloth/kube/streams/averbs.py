@@ -29,9 +29,12 @@ class AsyncStreams:
     async def exec(
         self, pod: str, command: Sequence[str], namespace: str | None = None, *, container: str = "", stdin: Source | None = None
     ) -> Done:
-        """Run a command to its end: exit code and output. `stdin`: bytes, a file or blocks of bytes.
+        r"""Run a command to its end: exit code and output. `stdin`: bytes, a file or blocks of bytes.
 
         Raises ApiError, KubernetesError (it could not be started), ConnectError (nobody knows how it ended).
+
+        >>> await client.exec("web-0", ["sh", "-c", "wc -c; exit 3"], stdin=b"hello")
+        Done(code=3, stdout=b'5\n', stderr=b'')
         """
         async with await self.start(pod, command, namespace, container=container, stdin=stdin is not None) as process:
             return await process.done(process.__aiter__() if stdin is None else process.feed(stdin))
@@ -40,7 +43,16 @@ class AsyncStreams:
         self, pod: str, command: Sequence[str], namespace: str | None = None, *, container: str = "", stdin: bool = False,
         tty: bool = False,
     ) -> AsyncProcess:  # fmt: skip
-        """Begin a command, to talk with while it runs; close it, best by `async with`. Raises ApiError, KubernetesError."""
+        """Begin a command, to talk with while it runs; close it, best by `async with`. Raises ApiError, KubernetesError.
+
+        >>> async with await client.start("web-0", ["cat"], stdin=True) as process:
+        ...     await process.write(b"hello")
+        ...     (await process.take()).data
+        ...     await process.close_stdin()
+        ...     await process.wait()
+        b'hello'
+        0
+        """
         from sloth.kube.streams.asking import Talk
 
         return await self._talk(pod, namespace, Talk(tuple(command), container, stdin, tty))
@@ -48,7 +60,11 @@ class AsyncStreams:
     async def attach(
         self, pod: str, namespace: str | None = None, *, container: str = "", stdin: bool = False, tty: bool = False
     ) -> AsyncProcess:
-        """Join a container's main process: see what it writes from now on. `stdin` and `tty` as its spec has them."""
+        """Join a container's main process: see what it writes from now on. `stdin` and `tty` as its spec has them.
+
+        >>> process = await client.attach("web-0")
+        >>> await process.close()
+        """
         from sloth.kube.streams.asking import Talk
 
         return await self._talk(pod, namespace, Talk((), container, stdin, tty))
@@ -67,7 +83,11 @@ class AsyncStreams:
         self, pod: str, source: str, target: str | Path, namespace: str | None = None, *, container: str = "",
         follow: bool = False, progress: Progress | None = None,
     ) -> Copied:  # fmt: skip
-        """A file or folder of a container to this machine, as `Client.copy_from` does it."""
+        """A file or folder of a container to this machine, as `Client.copy_from` does it.
+
+        >>> (await client.copy_from("web-0", f"{folder}/page.html", "copy.html")).files
+        1
+        """
         from sloth.kube.streams.copying import Fetch, explained
 
         fetch = await asyncio.to_thread(Fetch, source, Path(target), follow=follow, progress=progress)
@@ -85,7 +105,11 @@ class AsyncStreams:
         self, pod: str, source: str | Path, target: str, namespace: str | None = None, *, container: str = "",
         follow: bool = False, progress: Progress | None = None,
     ) -> Copied:  # fmt: skip
-        """A file or folder of this machine to a container, as `Client.copy_to` does it."""
+        """A file or folder of this machine to a container, as `Client.copy_to` does it.
+
+        >>> (await client.copy_to("web-0", "page.html", f"{folder}/copy.html")).files
+        1
+        """
         from sloth.kube.streams.copying import Send, explained
 
         send = None
@@ -108,9 +132,14 @@ class AsyncStreams:
             return False
 
     async def dial(self, pod: str, number: int, namespace: str | None = None) -> AsyncTunnel:
-        """One connection to a port of a pod, without a port of this machine; close it, best by `async with`.
+        r"""One connection to a port of a pod, without a port of this machine; close it, best by `async with`.
 
         Raises ApiError, KubernetesError, ConnectError.
+
+        >>> async with await client.dial("web-0", port) as tunnel:
+        ...     await tunnel.send(b"GET /readyz HTTP/1.0\r\n\r\n")
+        ...     (await tunnel.receive())[:12]
+        b'HTTP/1.1 401'
         """
         from sloth.kube.streams import asking
         from sloth.kube.streams.asession import opened
@@ -129,6 +158,10 @@ class AsyncStreams:
         """Ports of this machine that lead to a pod's, until it is closed: `8080`, `"8080:80"`, `"0:http"`.
 
         `failed` is told what single connections met. Raises ApiError, KubernetesError, UsageError.
+
+        >>> async with await client.forward("web-0", f"0:{port}") as listener:
+        ...     len(listener.ports)
+        1
         """
         from sloth.kube.streams.listener import Listener
 

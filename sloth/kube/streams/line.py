@@ -11,12 +11,10 @@ import socket
 import ssl
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
-
-from sloth.errors import ConnectError
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import httpx2
+    from sloth.kube.direct.carrier import Upgraded
 
 CHUNK = 256 * 1024  # bytes that are asked for at once
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -24,20 +22,10 @@ _ALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 4))  # se
 
 
 class Line:
-    """The socket below a response of status 101. Raises ConnectError if there is none to be had."""
+    """The socket of an upgraded connection."""
 
-    def __init__(self, response: httpx2.Response, what: str) -> None:
-        self._response = response
-        stream: Any = response.extensions["network_stream"]
-        self._early = _early(stream)
-        self._sock: socket.socket = stream.get_extra_info("socket")
-        if stream.get_extra_info("ssl_object") is not None and not isinstance(self._sock, ssl.SSLSocket):
-            response.close()
-            raise ConnectError(
-                "kube/stream-proxy",
-                f"{what}: there is no way through a proxy that speaks TLS itself",
-                hint="`proxy-url: http://…` in the kubeconfig, or the async client",
-            )
+    def __init__(self, upgraded: Upgraded) -> None:
+        self._upgraded, self._early, self._sock = upgraded, upgraded.early, upgraded.sock
         self._sock.setblocking(False)
         keep_alive(self._sock)
         self._ears, self._bell = socket.socketpair()
@@ -111,24 +99,19 @@ class Line:
     def close(self) -> None:
         """End the connection. No other thread may be in `wait`."""
         self.over = True
-        self._response.close()
+        self._upgraded.close()
         self._ears.close()
         self._bell.close()
 
 
 def keep_alive(sock: socket.socket) -> None:
-    """Have the system find out that the peer is gone, on a connection that may be silent for hours."""
+    """Have the system find out that the peer is gone, on a connection that may be silent for hours.
+
+    A socket of this machine, which a `Route` may give, has its own way to know.
+    """
+    if sock.family == getattr(socket, "AF_UNIX", None):
+        return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if sys.platform == "linux":
         for name, value in _ALIVE:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-def _early(stream: Any) -> bytes:
-    """What came right behind the answer. Nothing there: the first real read tells whether that is the end."""
-    import httpcore2
-
-    try:
-        return bytes(stream.read(1024 * 1024, 0.0))
-    except (httpcore2.NetworkError, httpcore2.TimeoutException):
-        return b""

@@ -146,12 +146,12 @@ class Session:
 
 def opened(wire: SyncWire, request: Upgrade, make: Callable[[str], M]) -> tuple[Session, M]:
     """Upgrade, and a session of the machine for the protocol that was agreed on. Raises ApiError, ConnectError."""
-    response = wire.upgraded(request)
+    upgraded = wire.upgraded(request)
     try:
-        machine = make(protocol_of(request, response))
-        return Session(machine, Line(response, request.what)), machine
+        machine = make(agreed(request, upgraded.status, upgraded.headers))
+        return Session(machine, Line(upgraded)), machine
     except ConnectError:
-        response.close()
+        upgraded.close()
         raise
 
 

@@ -27,9 +27,12 @@ class Streams:
     def exec(
         self, pod: str, command: Sequence[str], namespace: str | None = None, *, container: str = "", stdin: Source | None = None
     ) -> Done:
-        """Run a command to its end: exit code and output. `stdin`: bytes, a file or blocks of bytes.
+        r"""Run a command to its end: exit code and output. `stdin`: bytes, a file or blocks of bytes.
 
         Raises ApiError, KubernetesError (it could not be started), ConnectError (nobody knows how it ended).
+
+        >>> client.exec("web-0", ["sh", "-c", "wc -c; exit 3"], stdin=b"hello")
+        Done(code=3, stdout=b'5\n', stderr=b'')
         """
         with self.start(pod, command, namespace, container=container, stdin=stdin is not None) as process:
             return process.done(process if stdin is None else process.feed(stdin))
@@ -38,7 +41,16 @@ class Streams:
         self, pod: str, command: Sequence[str], namespace: str | None = None, *, container: str = "", stdin: bool = False,
         tty: bool = False,
     ) -> Process:  # fmt: skip
-        """Begin a command, to talk with while it runs; close it, best by `with`. Raises ApiError, KubernetesError."""
+        """Begin a command, to talk with while it runs; close it, best by `with`. Raises ApiError, KubernetesError.
+
+        >>> with client.start("web-0", ["cat"], stdin=True) as process:
+        ...     process.write(b"hello")
+        ...     process.take().data
+        ...     process.close_stdin()
+        ...     process.wait()
+        b'hello'
+        0
+        """
         from sloth.kube.streams.asking import Talk
 
         return self._talk(pod, namespace, Talk(tuple(command), container, stdin, tty))
@@ -46,7 +58,11 @@ class Streams:
     def attach(
         self, pod: str, namespace: str | None = None, *, container: str = "", stdin: bool = False, tty: bool = False
     ) -> Process:
-        """Join a container's main process: see what it writes from now on. `stdin` and `tty` as its spec has them."""
+        """Join a container's main process: see what it writes from now on. `stdin` and `tty` as its spec has them.
+
+        >>> process = client.attach("web-0")
+        >>> process.close()
+        """
         from sloth.kube.streams.asking import Talk
 
         return self._talk(pod, namespace, Talk((), container, stdin, tty))
@@ -69,6 +85,9 @@ class Streams:
 
         `follow`: what links lead to, instead of links. The container must have `tar`. Names and links that would lead out of the
         target are not taken: names end the copy, links are left out. Raises KubernetesError, UsageError, ConnectError.
+
+        >>> client.copy_from("web-0", f"{folder}/page.html", "copy.html").files
+        1
         """
         from sloth.kube.streams.copying import Fetch, explained
 
@@ -90,6 +109,9 @@ class Streams:
         """A file or folder of this machine to a container: into `target` if that is a folder or ends with `/`, else as `target`.
 
         The container must have `tar`. Raises KubernetesError, UsageError, ConnectError.
+
+        >>> client.copy_to("web-0", "page.html", f"{folder}/copy.html").files
+        1
         """
         from sloth.kube.streams.copying import Send, explained
 
@@ -114,9 +136,14 @@ class Streams:
             return False
 
     def dial(self, pod: str, number: int, namespace: str | None = None) -> Tunnel:
-        """One connection to a port of a pod, without a port of this machine; close it, best by `with`.
+        r"""One connection to a port of a pod, without a port of this machine; close it, best by `with`.
 
         Raises ApiError, KubernetesError, ConnectError.
+
+        >>> with client.dial("web-0", port) as tunnel:
+        ...     tunnel.send(b"GET /readyz HTTP/1.0\r\n\r\n")
+        ...     tunnel.receive()[:12]
+        b'HTTP/1.1 401'
         """
         from sloth.kube.streams import asking
         from sloth.kube.streams.ports import Port
@@ -135,6 +162,10 @@ class Streams:
         """Ports of this machine that lead to a pod's, until it is closed: `8080`, `"8080:80"`, `"0:http"`.
 
         `failed` is told, in another thread, what single connections met. Raises ApiError, KubernetesError, UsageError.
+
+        >>> with client.forward("web-0", f"0:{port}") as forwarder:
+        ...     len(forwarder.ports)
+        1
         """
         from sloth.kube.streams.forwarder import Forwarder
 

@@ -54,9 +54,19 @@ def of_file(text: str) -> list[tuple[str, tuple[Part, ...]]]:
 
 def table(chosen: Sequence[tuple[str, tuple[Part, ...]]], items: Sequence[Object], *, head: bool = True) -> str:
     """The objects in these columns. Raises UsageError."""
-    rows = [[title for title, _ in chosen]] if head else []
-    rows += [[cell(path, item) for _, path in chosen] for item in items]
+    rows = [titles(chosen)] if head else []
+    rows += [row(chosen, item) for item in items]
     return aligned(rows) if rows else ""
+
+
+def titles(chosen: Sequence[tuple[str, tuple[Part, ...]]]) -> list[str]:
+    """The first line."""
+    return [title for title, _ in chosen]
+
+
+def row(chosen: Sequence[tuple[str, tuple[Part, ...]]], item: Object) -> list[str]:
+    """The line of one object. Raises UsageError."""
+    return [cell(path, item) for _, path in chosen]
 
 
 def cell(path: Sequence[Part], item: Object) -> str:

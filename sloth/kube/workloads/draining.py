@@ -18,6 +18,7 @@ from sloth.kube.wire import JSON, Answer, Call, Object, Pause, Request, ask_all
 from sloth.kube.workloads.budgets import held
 from sloth.kube.workloads.listing import listed, looked_up
 from sloth.kube.workloads.triage import Allow, Triage, daemon_sets, triage
+from sloth.nodes.cordon import HELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,17 @@ class Rules:
 
 
 def cordon(api: Api, node: str, *, on: bool = True, dry_run: bool = False) -> Call[bool]:
-    """Let no new pods onto a node, or let them again: whether that changed anything. Raises ApiError."""
+    """Let no new pods onto a node, or let them again: whether that changed anything. Raises ApiError.
+
+    A node that is let go of loses the note that sloth was holding it for an upgrade or a reboot: nobody is to find it later.
+    """
     item = yield from api.get("nodes", node)
     if bool((item.get("spec") or {}).get("unschedulable")) == on:
         return False
-    yield from api.patch("nodes", node, {"spec": {"unschedulable": True if on else None}}, dry_run=dry_run)
+    change: Object = {"spec": {"unschedulable": True if on else None}}
+    if not on and HELD in (item["metadata"].get("annotations") or {}):
+        change["metadata"] = {"annotations": {HELD: None}}
+    yield from api.patch("nodes", node, change, dry_run=dry_run)
     return True
 
 

@@ -22,6 +22,11 @@ def quantity(text: object) -> Decimal:
     return Decimal(number + exponent) if exponent else Decimal(number) * _SCALE.get(suffix or "", Decimal(1))
 
 
+def is_quantity(text: str) -> bool:
+    """Whether it is one."""
+    return bool(_FORM.match(text))
+
+
 def millicores(value: Decimal) -> str:
     """`250m`, rounded up."""
     return f"{(value * 1000).to_integral_value(ROUND_CEILING)}m"

@@ -6,34 +6,20 @@ import ssl
 import threading
 from datetime import UTC, datetime, timedelta
 
+import httpx2
 import pytest
 
 from sloth.errors import ConnectError
+from sloth.kube.connection import Connection
+from sloth.kube.direct.carrier import Upgraded
 from sloth.kube.streams.line import Line
+from sloth.kube.sync_library import Library
+from sloth.kube.wire import Request
 
 
-class Upgraded:
-    """What httpx2 gives after an upgrade, as far as a line uses it."""
-
-    def __init__(self, sock, early=b"", inner=None):
-        self.sock, self.early, self.inner = sock, early, inner
-        self.extensions = {"network_stream": self}
-
-    def get_extra_info(self, name):
-        return {"socket": self.sock, "ssl_object": self.inner or (self.sock if isinstance(self.sock, ssl.SSLSocket) else None)}[
-            name
-        ]
-
-    def read(self, most, timeout):
-        import httpcore2
-
-        early, self.early = self.early, b""
-        if not early:
-            raise httpcore2.ReadError("not now")
-        return early
-
-    def close(self):
-        self.sock.close()
+def upgraded(sock, early=b""):
+    """A connection after its upgrade."""
+    return Upgraded(sock, early, 101, {})
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +84,7 @@ def test_much_goes_both_ways_over_tls(tls):
     ours, theirs = tls
     server = threading.Thread(target=echo, args=(theirs,))
     server.start()
-    line, data, found = Line(Upgraded(ours), "x"), bytes(range(256)) * 20_000, bytearray()
+    line, data, found = Line(upgraded(ours)), bytes(range(256)) * 20_000, bytearray()
     out = bytearray(data)
     while len(found) < len(data):
         line.send(out)
@@ -116,7 +102,7 @@ def test_much_goes_both_ways_over_tls(tls):
 @pytest.mark.parametrize("shut", ["close", "unwrap"])
 def test_the_other_side_ends(tls, shut):
     ours, theirs = tls
-    line = Line(Upgraded(ours, early=b"early "), "x")
+    line = Line(upgraded(ours, b"early "))
     theirs.sendall(b"late")
     if shut == "unwrap":
         threading.Thread(target=unwrapped, args=(theirs,), daemon=True).start()
@@ -139,7 +125,7 @@ def test_the_other_side_ends(tls, shut):
 
 def test_sending_to_a_peer_that_went_is_no_failure_of_its_own():
     ours, theirs = socket.socketpair()
-    line = Line(Upgraded(ours), "x")
+    line = Line(upgraded(ours))
     theirs.close()
     line.send(bytearray(1_000_000))
     assert line.receive() == b""
@@ -149,7 +135,7 @@ def test_sending_to_a_peer_that_went_is_no_failure_of_its_own():
 
 def test_waking_ends_a_wait_and_waking_often_is_no_matter():
     ours, theirs = socket.socketpair()
-    line = Line(Upgraded(ours), "x")
+    line = Line(upgraded(ours))
     for _ in range(100_000):
         line.wake()
     line.wait(None, writing=False)
@@ -167,8 +153,26 @@ def test_waking_ends_a_wait_and_waking_often_is_no_matter():
 def test_tls_within_tls_is_refused():
     """The socket is not where the plain bytes are."""
     ours, theirs = socket.socketpair()
+    response = Response(ours, inner=object())
+    library = Library(Connection("http://127.0.0.1:1", proxy="http://127.0.0.1:1"), None)
+    library._opened = lambda client, request, read: response
     with pytest.raises(ConnectError) as caught:
-        Line(Upgraded(ours, inner=object()), "exec")
+        library.upgrade(Request("GET", "/", what="exec"))
     assert caught.value.code == "kube/stream-proxy"
     assert ours.fileno() == -1
     theirs.close()
+    library.close()
+
+
+class Response(httpx2.Response):
+    """What httpx2 gives after an upgrade, as far as it is used."""
+
+    def __init__(self, sock, inner):
+        super().__init__(101, stream=httpx2.ByteStream(b""), extensions={"network_stream": self})
+        self.sock, self.inner = sock, inner
+
+    def get_extra_info(self, name):
+        return {"socket": self.sock, "ssl_object": self.inner}[name]
+
+    def close(self):
+        self.sock.close()

@@ -219,7 +219,7 @@ def test_a_stream_on_which_nothing_comes_any_more_counts_as_dead(monkeypatch):
 
 
 def test_a_server_that_never_answers_is_given_up(monkeypatch):
-    monkeypatch.setattr("sloth.kube.http.READ", 0.1)
+    monkeypatch.setattr("sloth.kube.direct.carrier.READ", 0.1)
     with Raw(holding(b"")) as server, Client(server.connection, policy=Policy(attempts=2, first=0.001)) as client:
         with pytest.raises(ConnectError) as caught:
             client.list("pods", "x")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sloth.adapters import crypt
+from sloth.adapters.durable import replace_file
 from sloth.errors import StateError, UsageError
 from sloth.kube.connection import Connection, ExecPlugin, Impersonation, Oidc
 from sloth.kube.vault import Vault
@@ -26,7 +27,7 @@ def vault(folder, passphrase="a passphrase for tests"):
         sealed = crypt.split(blob)
         return sealed.header, crypt.unseal(sealed, key)
 
-    return Vault(folder, lambda plain, about: crypt.seal(plain, key, about), unseal)
+    return Vault(folder, lambda plain, about: crypt.seal(plain, key, about), unseal, replace_file)
 
 
 def test_what_was_kept_comes_back_with_all_of_it(tmp_path):

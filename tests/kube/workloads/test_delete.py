@@ -85,7 +85,8 @@ def test_the_command_line(run, client, space, tmp_path):
     "words",
     [
         (), ("cm",), ("cm", "a", "-l", "x=y"), ("cm", "--all", "-l", "x=y"), ("cm", "a", "-A"), ("cm", "a", "-f", "x.yaml"),
-        ("cm", "--all", "--uid", "1"), ("-f", "x.yaml", "--all"),
+        ("cm", "--all", "--uid", "1"), ("-f", "x.yaml", "--all"), ("cm", "a", "--now", "--force"),
+        ("cm", "a", "--now", "--grace-period", "5"), ("cm", "a", "--force", "--grace-period", "5"),
     ],
 )  # fmt: skip
 def test_what_says_two_things_at_once_is_refused(run, words):
@@ -113,3 +114,21 @@ def test_what_becomes_of_owned_objects(real_run, real_client, real_space, kubect
     assert real_run("delete", "rs", name, "--cascade", "foreground", "--wait", "60")[0] == 0
     assert real_client.list("pods", real_space) == []
     assert "No resources found" in kubectl("get", "rs,pods", check=False)[2]
+
+
+def test_how_long_pods_have(run, client, space, server):
+    from tests.kube.workloads.things import pod
+
+    for name in "abc":
+        client.create(pod(name, labels={"hand": "none"}), space)
+    code, _, err = run("delete", "pod", "a", "--force")
+    assert (code, "usage/no-terminal" in err) == (2, True)  # what runs on may be two of one then: that is asked
+    assert run("delete", "pod", "a", "--force", "--yes", "--wait", "30")[0] == 0
+    assert run("delete", "pod", "b", "--grace-period", "0", "--wait", "30")[0] == 0
+    assert run("delete", "pod", "c", "--now", "--wait", "30")[0] == 0
+    if server.connection.name == "fake":
+        return
+    from sloth.kube.workloads.deleting import How, Target, delete_all
+
+    call = delete_all(client.api, [Target(client.run(client.kinds.find("pods")), space, "x")], How(grace=1))
+    assert b'"gracePeriodSeconds":1' in next(call)[0].body

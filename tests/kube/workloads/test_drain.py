@@ -10,6 +10,7 @@ from sloth.kube.decode import asked, dumps
 from sloth.kube.wire import JSON, Request
 from sloth.kube.workloads.draining import Rules, cordon, drain
 from sloth.kube.workloads.triage import MIRROR, Allow, triage
+from sloth.nodes.cordon import HELD
 from tests.kube.workloads.cluster import NODE
 from tests.kube.workloads.conftest import eventually, make_node
 from tests.kube.workloads.things import budget, daemon_set, deployment, owned_by, pod
@@ -35,6 +36,13 @@ def test_cordon_and_uncordon(client, place):
     assert client.get("nodes", place)["spec"]["unschedulable"] is True
     assert client.run(cordon(client.api, place, on=False)) is True
     assert "unschedulable" not in client.get("nodes", place)["spec"]
+
+
+def test_who_is_uncordoned_loses_the_note_that_sloth_held_it(client, place):
+    note = {"metadata": {"annotations": {HELD: "upgrade", "other": "stays"}}, "spec": {"unschedulable": True}}
+    client.patch("nodes", place, note)
+    assert client.run(cordon(client.api, place, on=False)) is True
+    assert client.get("nodes", place)["metadata"]["annotations"] == {"other": "stays"}
 
 
 def test_what_would_be_lost_is_refused_before_anything_is_done(client, space, place):
@@ -221,3 +229,14 @@ def test_evicted_pods_come_back_elsewhere_and_their_budget_is_kept(real_client, 
     assert real_client.list("pods", "*", fields=f"spec.nodeName={second}") == []
     assert min(healthy) >= 2
     real_client.delete("nodes", second)
+
+
+def test_the_command_line_takes_nodes_by_their_labels(run, client, place):
+    client.patch("nodes", place, {"metadata": {"labels": {"of": place}}})
+    assert run("cordon", "-l", f"of={place}")[:2] == (0, f"{place} is cordoned\n")
+    assert run("uncordon", f"node/{place}")[:2] == (0, f"{place} is uncordoned\n")
+    code, out, _ = run("drain", "-l", f"of={place}", "--ignore-daemonsets", "--timeout", "1m", "--dry-run", "--force")
+    assert (code, f"{place} would be drained" in out) == (0, True)
+    code, _, err = run("cordon", "-l", "of=nobody")
+    assert (code, "kube/nothing-there" in err) == (15, True)
+    assert run("cordon")[0] == run("cordon", place, "-l", "a=b")[0] == run("drain", place, "--timeout", "soon")[0] == 2

@@ -60,8 +60,10 @@ def test_events_on_the_command_line(run, client, space):
     assert run("events", "--for", "web")[0] == 2
 
 
-def test_events_as_they_come(client, space, monkeypatch):
+def test_events_as_they_come(run, client, space, monkeypatch):
     from sloth.cli import kube_events
+    from sloth.cli.kube_where import Where
+    from sloth.model.options import Options
 
     put(client, space, event("a", 10))
     lines = []
@@ -79,10 +81,8 @@ def test_events_as_they_come(client, space, monkeypatch):
             pass
 
     monkeypatch.setattr(sys, "stdout", Sink())
-    found = client.run(events(client.api, space))
-    client.api.namespace = space
     with pytest.raises(KeyboardInterrupt):
-        kube_events._follow(client, found, None, [], "", head=True)
+        kube_events.follow_events(Where(Options()), kube_events.Wanted())
     later.join()
     assert [[word for word in ("said a", "said n", "said w") if word in each] for each in lines] == [
         ["said a"],
@@ -301,6 +301,9 @@ def test_top(run, server, space, measured):
     assert [line.split() for line in run("top", "pods", "--sort-by", "cpu", "--sum")[1].splitlines()] == [
         ["POD", "CPU", "MEMORY"], ["b", "500m", "128Mi"], ["a", "20m", "128Mi"], ["total", "520m", "256Mi"],
     ]  # fmt: skip
+    assert [line.split()[0] for line in run("top", "node", measured, "--no-headers")[1].splitlines()] == [measured]
+    code, _, err = run("top", "pod", "nobody")
+    assert (code, "kube/not-measured" in err, run("top", "moods")[0]) == (15, True, 2)
     by_container = run("top", "pods", "--containers", "--no-headers")[1].splitlines()
     assert by_container[0].split() == ["a", "x", "10m", "64Mi"] and len(by_container) == 4
     if server.connection.name == "real" and server.tool:

@@ -100,3 +100,12 @@ def test_kubectl_does_the_same(real_run, real_client, real_space, kubectl):
     assert real_run(*words)[0] != 0
     kubectl("scale", "deploy/web", "--replicas=2", "--current-replicas=3")
     assert real_client.get("deploy", "web", real_space)["spec"]["replicas"] == 2
+
+
+def test_all_of_a_kind(run, client, space):
+    for name in "ab":
+        client.create(deployment(name, replicas=1), space)
+    assert run("scale", "deploy", "--all", "--replicas", "0")[0] == 0
+    assert [each["spec"]["replicas"] for each in client.list("deploy", space)] == [0, 0]
+    for words in (("deploy",), ("deploy/a", "--all"), ("deploy", "--all", "-l", "a=b")):
+        assert run("scale", *words, "--replicas", "1")[0] == 2

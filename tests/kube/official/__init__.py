@@ -1,0 +1,1 @@
+"""The official Python client as a check of ours: same request, same result, call by call."""
