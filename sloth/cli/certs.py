@@ -102,13 +102,13 @@ def rotate_what(options: Options, what: list[str], *, yes: bool) -> Outcome:
 
 
 def _rotate(options: Options, name: str) -> dict[str, Any]:
-    from sloth.adapters.authority import make_authority
+    from sloth.adapters.authority import cross_sign, make_authority
     from sloth.app import known_spec
     from sloth.desk import desk
     from sloth.flows import certs
 
     stories: dict[str, Callable[[Tools], list[Phase]]] = {
-        "ca": lambda tools: certs.authorities(tools, make_authority),
+        "ca": lambda tools: certs.authorities(tools, make_authority, cross_sign),
         "certificates": certs.leaves,
         "encryption-key": certs.encryption_key,
         "join-tokens": certs.join_tokens,
@@ -146,7 +146,7 @@ WORDS = {
         "sloth kubeconfig --merge",
     ),
     "ca": Words(
-        "Every control plane is restarted three times in its turn, every kubelet three times, and the pods of all workloads are "
+        "Every control plane and every kubelet is restarted up to three times in its turn, and the pods of all workloads are "
         "made anew, by their own rules. Kubeconfigs that people have do not work afterwards.",
         "everything is signed by new certificate authorities, and the old ones are not trusted any more",
         "sloth kubeconfig --merge, and sloth backup create: older backups hold the old authorities",

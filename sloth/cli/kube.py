@@ -8,6 +8,7 @@ import typer
 
 from sloth.cli import (
     kube_apply,
+    kube_can,
     kube_cp,
     kube_delete,
     kube_describe,
@@ -16,24 +17,43 @@ from sloth.cli import (
     kube_exec,
     kube_forward,
     kube_history,
+    kube_kinds,
     kube_logs,
     kube_rollout,
     kube_scale,
+    kube_stored,
     kube_top,
     kube_validate,
+    kube_wait,
 )
-from sloth.cli.kube_options import Where, kube_verb
+from sloth.cli.kube_options import Clusters, EveryCluster, kube_verb
+from sloth.cli.kube_where import Where
 from sloth.model.options import Outcome
 
-What = Annotated[list[str], typer.Argument(help="KIND, KIND NAME…, KIND/NAME…, KIND,KIND or a category such as all.")]
+What = Annotated[list[str] | None, typer.Argument(help="KIND, KIND NAME…, KIND/NAME…, KIND,KIND or a category such as all.")]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In every namespace.")]
 Labels = Annotated[str, typer.Option("--selector", "-l", help="Label selector: app=web,tier!=db.", show_default=False)]
 Fields = Annotated[str, typer.Option("--field-selector", help="Field selector: status.phase=Running.", show_default=False)]
 FORMS = "text, wide, name, json, yaml, jsonpath=TEMPLATE, jsonpath-as-json=…, jsonpath-file=FILE, custom-columns=TITLE:PATH,…"
 Form = Annotated[str, typer.Option("--output", "-o", help=f"Form of the result: {FORMS}.")]
-Clusters = Annotated[str, typer.Option("--clusters", help="Of these clusters, side by side: a,b.", show_default=False)]
-EveryCluster = Annotated[bool, typer.Option("--all-clusters", help="Of all clusters that are known, side by side.")]
 NoHead = Annotated[bool, typer.Option("--no-headers", help="Tables without their first line.")]
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on with every change, until Ctrl-C.")]
+WatchOnly = Annotated[bool, typer.Option("--watch-only", help="Only changes from now on, until Ctrl-C.")]
+Words = Annotated[bool, typer.Option("--output-watch-events", help="Say of each change what it is: ADDED, MODIFIED, DELETED.")]
+Sort = Annotated[str, typer.Option("--sort-by", help="Order by this field: .metadata.creationTimestamp", show_default=False)]
+Columns = Annotated[
+    list[str] | None, typer.Option("--label-columns", "-L", help="A column for this label: a,b, or repeat.", show_default=False)
+]
+AllLabels = Annotated[bool, typer.Option("--show-labels", help="A column with all labels.")]
+Chunk = Annotated[int, typer.Option("--chunk-size", min=0, help="Objects a page; 0: all at once.")]
+MissingOk = Annotated[bool, typer.Option("--ignore-not-found", help="What is not there is no failure.")]
+Files = Annotated[
+    list[str] | None, typer.Option("--filename", "-f", help="What these manifests name; - for stdin.", show_default=False)
+]
+Part = Annotated[str, typer.Option("--subresource", help="Of the object: status, scale …", show_default=False)]
+Managers = Annotated[bool, typer.Option("--show-managed-fields", help="Whole objects with who owns which field.")]
+Kinds = Annotated[bool, typer.Option("--show-kind", help="The kind before each name.")]
+Raw = Annotated[str, typer.Option("--raw", help="What the server answers at this path: /readyz?verbose", show_default=False)]
 
 
 def register(group: typer.Typer) -> None:
@@ -42,70 +62,49 @@ def register(group: typer.Typer) -> None:
     @kube_verb(group, "get")
     def get(
         where: Where,
-        what: What,
+        what: What = None,
         *,
+        files: Files = None,
         everywhere: Everywhere = False,
         labels: Labels = "",
         fields: Fields = "",
         output: Form = "text",
+        watch: Watch = False,
+        watch_only: WatchOnly = False,
+        watch_words: Words = False,
+        sort: Sort = "",
+        columns: Columns = None,
+        all_labels: AllLabels = False,
+        kinds: Kinds = False,
         no_headers: NoHead = False,
+        missing_ok: MissingOk = False,
+        part: Part = "",
+        managers: Managers = False,
+        chunk: Chunk = 500,
+        raw: Raw = "",
         clusters: Clusters = "",
         all_clusters: EveryCluster = False,
     ) -> Outcome:
         """Show objects: as the server's table, or whole, of one cluster or of several."""
-        from sloth.cli.kube_get import Question, get_objects
+        from sloth.cli.kube_get import Question, get_objects, print_raw
         from sloth.kube.api import Select
 
-        question = Question(what, "*" if everywhere else "", Select(labels, fields), output, not no_headers)
+        if raw:
+            return print_raw(where, raw, what or files or ())
+        question = Question(
+            what or (), "*" if everywhere else "", Select(labels, fields), output, not no_headers, files or (),
+            [name for each in columns or () for name in each.split(",") if name], all_labels, sort, chunk, missing_ok, part,
+            managers, kinds,
+        )  # fmt: skip
+        if watch or watch_only or watch_words:
+            from sloth.cli.kube_watch import watch_objects
+
+            return watch_objects(where, question, clusters, every=all_clusters, only=watch_only, words=watch_words)
         return get_objects(where, question, clusters, every_cluster=all_clusters)
 
-    @kube_verb(group, "api-resources")
-    def api_resources(where: Where) -> Outcome:
-        """List the kinds that the cluster has."""
-        return list_kinds(where)
-
-    @kube_verb(group, "can-i")
-    def can_i(
-        where: Where,
-        action: Annotated[str, typer.Argument(metavar="VERB", help="get, list, create, delete …")],
-        kind: Annotated[str, typer.Argument(help="Kind, or KIND/SUBRESOURCE.")],
-        name: Annotated[str, typer.Argument(help="Name of an object.")] = "",
-        everywhere: Everywhere = False,
-    ) -> Outcome:
-        """Say whether you may do that. Exit code 1 means no."""
-        return may(where, action, kind, name, "*" if everywhere else "")
-
-    kube_apply.register(group)
-    kube_logs.register(group)
-    kube_exec.register(group)
-    kube_forward.register(group)
-    kube_cp.register(group)
-    kube_delete.register(group)
-    kube_scale.register(group)
-    kube_rollout.register(group)
-    kube_drain.register(group)
-    kube_events.register(group)
-    kube_describe.register(group)
-    kube_top.register(group)
-    kube_history.register(group)
-    kube_validate.register(group)
-
-
-def list_kinds(where: Where) -> Outcome:
-    """The verb without its command line. Raises SlothError."""
-    from sloth.kube.kinds import preferred
-    from sloth.kube.show import aligned
-
-    with where.client() as client:
-        kinds = preferred(client.resources())
-    rows = [["NAME", "SHORT", "API", "NAMESPACED", "KIND"]]
-    rows += [[each.plural, ",".join(each.short), each.api_version, str(each.namespaced).lower(), each.kind] for each in kinds]
-    return Outcome("KubeKinds", text=aligned(rows))
-
-
-def may(where: Where, action: str, kind: str, name: str, namespace: str) -> Outcome:
-    """The verb without its command line. Raises SlothError."""
-    plural, _, subresource = kind.partition("/")
-    with where.client() as client:
-        yes = client.may(action, plural, namespace or None, name=name, subresource=subresource)
-    return Outcome("KubeCanI", text="yes" if yes else "no", exit=0 if yes else 1)
+    for each in (
+        kube_apply, kube_logs, kube_exec, kube_forward, kube_cp, kube_delete, kube_scale, kube_rollout, kube_drain,
+        kube_events, kube_describe, kube_top, kube_history, kube_validate, kube_kinds, kube_can, kube_wait,
+        kube_stored,
+    ):  # fmt: skip
+        each.register(group)

@@ -1,4 +1,4 @@
-"""`sloth kube apply`, `diff` and `wait`: manifests against the cluster, by the apply engine."""
+"""`sloth kube apply` and `diff`: manifests against the cluster, by the apply engine."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sloth.cli.kube_options import Where, kube_verb
+from sloth.cli.kube_options import kube_verb
 from sloth.cli.kube_sources import with_sources
+from sloth.cli.kube_where import Where
 from sloth.errors import UsageError
 from sloth.model.options import Outcome
 
@@ -39,7 +40,6 @@ PruneGuarded = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done; the server is asked, nothing is changed.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Save the plan here, for `apply FILE`.", show_default=False)]
 Wait = Annotated[int, typer.Option("--wait", help="Then wait so many seconds until all is ready.", show_default=False)]
-Timeout = Annotated[int, typer.Option("--timeout", help="Seconds.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before something is deleted or made anew.")]
 
 # The server shares itself out fairly (API Priority and Fairness), and says 429 when it is too much: nothing is held back here.
@@ -49,7 +49,7 @@ UNBOUND: dict[str, Any] = {"rate": 2000.0, "burst": 4000}
 def register(group: typer.Typer) -> None:
     """Add the verbs."""
 
-    @kube_verb(group, "apply")
+    @kube_verb(group, "apply", many=True)
     @with_sources
     def apply(
         where: Where,
@@ -71,7 +71,7 @@ def register(group: typer.Typer) -> None:
             return apply_plan(where, plan, sources, how, dry_run=dry_run, yes=yes, wait=wait)
         return show(where, sources, how) if dry_run else apply_manifests(where, sources, how, yes=yes, wait=wait)
 
-    @kube_verb(group, "diff")
+    @kube_verb(group, "diff", many=True)
     @with_sources
     def diff(
         where: Where,
@@ -87,27 +87,6 @@ def register(group: typer.Typer) -> None:
         """Show what applying would change, field by field; values of Secrets are masked."""
         how = How(set_name, force=force, recreate=recreate, prune=prune or prune_guarded, guarded=prune_guarded)
         return show(where, sources, how, out)
-
-    @kube_verb(group, "wait")
-    def wait(
-        where: Where, what: Annotated[list[str], typer.Argument(help="KIND NAME… or KIND/NAME….")], *, timeout: Timeout = 300
-    ) -> Outcome:
-        """Wait until objects are what their specs say: rolled out, ready, bound, complete."""
-        return wait_for(where, what, timeout)
-
-
-def wait_for(where: Where, what: Sequence[str], timeout: int) -> Outcome:
-    """The verb without its command line. Raises SlothError."""
-    from sloth.cli.kube_get import targets
-    from sloth.kube.waiting import wait_current
-
-    with where.client() as client:
-        wanted = client.run(targets(client.api, what))
-        if not all(names for _, names in wanted):
-            raise UsageError("kube/target", "only objects with a name can be waited for", hint="sloth kube wait deploy/web")
-        found = [(kind, client.api.place(kind, None), name) for kind, names in wanted for name in names]
-        client.run(wait_current(client.api, found, timeout))
-    return Outcome("KubeWait", text="\n".join(f"{kind.singular or kind.plural}/{name} is ready" for kind, _, name in found))
 
 
 @dataclass(frozen=True)
@@ -146,9 +125,11 @@ def show(where: Where, sources: Sources, how: How, out: Path | None = None) -> O
     from sloth.cli.kube_sources import manifests
     from sloth.kube.applying.saved import Saved
 
+    if out is not None and where.label:
+        raise UsageError("kube/which-clusters", "a saved plan is for one cluster", hint="--cluster NAME instead of --clusters")
     with where.client(**UNBOUND) as client:
         chosen = how.chosen(client.api.namespace)
-        plan = planned(client, manifests(sources), chosen, how)
+        plan = planned(client, manifests(where, sources), chosen, how)
         text = render(plan)
         if out is not None:
             saved = Saved(client.connection.cluster_id(), plan.changes, chosen, how.force, how.recreate)
@@ -185,7 +166,7 @@ def apply_manifests(where: Where, sources: Sources, how: How, *, yes: bool, wait
 
     with where.client(**UNBOUND) as client:
         chosen = how.chosen(client.api.namespace)
-        plan = planned(client, manifests(sources), chosen, how, at_once=True)
+        plan = planned(client, manifests(where, sources), chosen, how, at_once=True)
         return finish(where, client, plan, chosen, force=how.force, yes=yes, wait=wait)
 
 
@@ -224,10 +205,8 @@ def finish(
 
     gone = [each for each in plan.changes if each.action in ("delete", "recreate")]
     if gone and not yes:
-        from sloth.app import confirm, say
-
-        say(render(plan))
-        confirm(f"delete {len(gone)} objects{', and make anew those marked with ±' if any(x.why for x in gone) else ''}?")
+        question = f"delete {len(gone)} objects{', and make anew those marked with ±' if any(x.why for x in gone) else ''}?"
+        where.confirm(question, render(plan))
     done = _carried_out(where, client, plan, chosen, force=force, note=note)
     if wait:
         from sloth.kube.waiting import wait_current

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sloth.cli.kube_get import Answer, Question, ask, rendered
-from sloth.cli.kube_options import Where
+from sloth.cli.kube_where import Where
 from sloth.errors import ManyErrors, SlothError, UsageError, raise_all
 from sloth.kube import show
 from sloth.kube.wire import Object
@@ -36,18 +36,27 @@ def names_of(where: Where, text: str, every: bool) -> list[str]:
 
 
 def _known(where: Where) -> list[str]:
-    from sloth.app import known_clusters
     from sloth.kube import kubeconfig
 
-    ours = [] if where.kubeconfig else known_clusters(where.options)
+    ours = [] if where.kubeconfig else [*_of_sloth(where), *_kept(where)]
     return ours or list(kubeconfig.load(where.kubeconfig).contexts)
 
 
-def place(where: Where, name: str) -> Where:
-    """The way to one of them: a cluster of sloth, unless there is none of that name, then a context."""
+def _of_sloth(where: Where) -> list[str]:
     from sloth.app import known_clusters
 
-    if not where.kubeconfig and name in known_clusters(where.options):
+    return where.shared("known clusters", lambda: known_clusters(where.options))
+
+
+def _kept(where: Where) -> list[str]:
+    from sloth.cli.kube_stored import vault
+
+    return where.shared("kept clusters", lambda: vault(where.options).names())
+
+
+def place(where: Where, name: str) -> Where:
+    """The way to one of them: a cluster of sloth, else one that is kept, else a context of the kubeconfig."""
+    if not where.kubeconfig and (name in _of_sloth(where) or name in _kept(where)):
         return replace(where, options=replace(where.options, cluster=name))
     return replace(where, context=name)
 
@@ -59,15 +68,13 @@ def get_everywhere(where: Where, names: Sequence[str], question: Question) -> Ou
     """
     from concurrent.futures import ThreadPoolExecutor
 
-    from sloth.app import say
-
     with ThreadPoolExecutor(min(WIDE, len(names)), "cluster") as pool:
         results = list(pool.map(lambda name: _one(where, name, question), names))
     failed = [each for each in results if each.error]
     if len(failed) == len(results):
         raise_all("no cluster answered", [each.error for each in failed if each.error])
     for each in failed:
-        say(f"{each.name}: {_said(each.error)}")
+        where.say(f"{each.name}: {_said(each.error)}")
     answers = [(each.name, each.answer) for each in results if each.answer]
     outcome = _tables(answers, question) if question.tables else _whole(answers, question)
     first = failed[0].error if failed else None
@@ -77,7 +84,7 @@ def get_everywhere(where: Where, names: Sequence[str], question: Question) -> Ou
 def _one(where: Where, name: str, question: Question) -> Result:
     try:
         with place(where, name).client() as client:
-            return Result(name, ask(client, question))
+            return Result(name, ask(client, question, where))
     except (SlothError, ManyErrors) as error:
         return Result(name, error=error)
 
@@ -98,25 +105,27 @@ def _tables(answers: Sequence[tuple[str, Answer]], question: Question) -> Outcom
         for name, each in parts:
             found = each.rows(question, several=len(kinds) > 1)
             rows = rows or ([["CLUSTER", *found[0]]] if len(found) > 1 else [])
-            rows += [[name, *_fitted(row, found[0], rows[0][1:])] for row in found[1:]]
+            rows += [[name, *fitted(row, found[0], rows[0][1:])] for row in found[1:]]
         if rows:
             texts.append(show.aligned(rows if question.head else rows[1:]))
     return Outcome("KubeGet", text="\n\n".join(texts))
 
 
-def _fitted(row: Sequence[str], titles: Sequence[str], wanted: Sequence[str]) -> list[str]:
+def fitted(row: Sequence[str], titles: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The cells of a row under the titles that are wanted: another version of a server may have others."""
     cells = dict(zip(titles, row, strict=True))
     return [cells.get(title, "") for title in wanted]
 
 
 def _whole(answers: Sequence[tuple[str, Answer]], question: Question) -> Outcome:
     if question.form == "name":
-        rows = [[name, line] for name, answer in answers for line in answer.names()]
+        rows = [[name, line] for name, answer in answers for line in answer.names(question)]
         return Outcome("KubeGet", text=show.aligned(rows) if rows else "")
-    items = [_marked(name, item) for name, answer in answers for item in answer.items()]
+    items = [marked(name, item) for name, answer in answers for item in answer.items(question)]
     return rendered(question, items, single=False)
 
 
-def _marked(name: str, item: Object) -> Object:
+def marked(name: str, item: Object) -> Object:
+    """The object with the annotation that says where it is from."""
     meta = item.get("metadata") or {}
     return {**item, "metadata": {**meta, "annotations": {**(meta.get("annotations") or {}), MARK: name}}}

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sloth.cli.kube_options import Where, kube_verb
+from sloth.cli.kube_options import kube_verb
+from sloth.cli.kube_where import Where
 from sloth.model.options import Outcome
 
 if TYPE_CHECKING:

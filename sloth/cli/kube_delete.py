@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sloth.cli.kube_options import Where, kube_verb
+from sloth.cli.kube_options import kube_verb
+from sloth.cli.kube_where import Where
 from sloth.errors import UsageError
 from sloth.model.options import Outcome
 
@@ -31,6 +32,10 @@ Cascade = Annotated[
     Propagation, typer.Option("--propagation", "--cascade", help="What becomes of owned objects: later, before, or they stay.")
 ]
 Grace = Annotated[int, typer.Option("--grace-period", help="Seconds that pods have to end.", show_default=False)]
+Now = Annotated[bool, typer.Option("--now", help="Pods have one second to end.")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Forget pods at once, whether they ended or not; asks first, since they may run on.")
+]
 Uid = Annotated[str, typer.Option("--uid", help="Only if the object is that very one.", show_default=False)]
 Version = Annotated[str, typer.Option("--resource-version", help="Only if the object did not change.", show_default=False)]
 Missing = Annotated[bool, typer.Option("--ignore-not-found", help="What is not there is no failure.")]
@@ -60,7 +65,7 @@ class Chosen:
 def register(group: typer.Typer) -> None:
     """Add the verb."""
 
-    @kube_verb(group, "delete")
+    @kube_verb(group, "delete", many=True)
     def delete(
         where: Where,
         what: What = None,
@@ -72,6 +77,8 @@ def register(group: typer.Typer) -> None:
         everywhere: Everywhere = False,
         propagation: Cascade = "background",
         grace: Grace = -1,
+        now: Now = False,
+        force: Force = False,
         uid: Uid = "",
         version: Version = "",
         missing_ok: Missing = False,
@@ -83,29 +90,39 @@ def register(group: typer.Typer) -> None:
         from sloth.kube.workloads.deleting import How
 
         chosen = Chosen(what or (), files or (), labels, fields, every, everywhere, uid)
-        how = How(_words()[propagation], None if grace < 0 else grace, version, dry_run, missing_ok=missing_ok or chosen.selected)
-        return delete_objects(where, chosen, how, wait=wait, yes=yes)
+        given = _grace(grace, now=now, force=force)
+        how = How(_words()[propagation], given, version, dry_run, missing_ok=missing_ok or chosen.selected)
+        return delete_objects(where, chosen, how, wait=wait, yes=yes, force=force)
+
+
+def _grace(grace: int, *, now: bool, force: bool) -> int | None:
+    """Seconds that pods have to end; None: their own. Raises UsageError (two options that say different things)."""
+    if (now and (grace >= 0 or force)) or (force and grace > 0):
+        raise UsageError(
+            "kube/delete-what",
+            "--now, --force and --grace-period say how long pods have: one of them",
+            hint="leave the others out",
+        )
+    return 0 if force else 1 if now else grace if grace >= 0 else None
 
 
 def _words() -> dict[str, Literal["Background", "Foreground", "Orphan"]]:
     return {"background": "Background", "foreground": "Foreground", "orphan": "Orphan"}
 
 
-def delete_objects(where: Where, chosen: Chosen, how: How, *, wait: int, yes: bool) -> Outcome:
+def delete_objects(where: Where, chosen: Chosen, how: How, *, wait: float, yes: bool, force: bool = False) -> Outcome:
     """The verb without its command line. Raises SlothError."""
-    from sloth.app import confirm, say
     from sloth.kube.workloads.deleting import delete_all, wait_gone
 
     check(chosen, how)
     with where.client() as client:
-        found = _from_files(client, chosen) if chosen.files else _from_words(client, chosen)
+        found = _from_files(where, client, chosen) if chosen.files else _from_words(client, chosen)
         if not found:
-            say("nothing found")
+            where.say("nothing found")
             return Outcome("KubeDelete")
-        question = _question(found, chosen)
+        question = _question(found, chosen, force=force)
         if question and not (yes or how.dry_run):
-            say("\n".join(map(str, found)))
-            confirm(question)
+            where.confirm(question, "\n".join(map(str, found)))
         done = client.run(delete_all(client.api, found, how))
         if wait and not how.dry_run:
             client.run(wait_gone(done, wait))
@@ -131,16 +148,11 @@ def check(chosen: Chosen, how: How) -> None:
         raise UsageError("kube/delete-what", wrong, hint="sloth kube delete KIND NAME")
 
 
-def _from_files(client: Client, chosen: Chosen) -> list[Target]:
-    from sloth.cli.kube_sources import texts
-    from sloth.kube.applying.manifests import read
+def _from_files(where: Where, client: Client, chosen: Chosen) -> list[Target]:
+    from sloth.cli.kube_sources import named_in
     from sloth.kube.workloads.deleting import Target
 
-    found = []
-    for each in read(texts(chosen.files)):
-        resource = client.run(client.kinds.find(each.kind))
-        found.append(Target(resource, client.api.place(resource, each.namespace or None), each.name))
-    return found
+    return [Target(*each) for each in named_in(where, client, chosen.files)]
 
 
 def _from_words(client: Client, chosen: Chosen) -> list[Target]:
@@ -165,8 +177,10 @@ def _from_words(client: Client, chosen: Chosen) -> list[Target]:
     return found
 
 
-def _question(found: Sequence[Target], chosen: Chosen) -> str:
+def _question(found: Sequence[Target], chosen: Chosen, *, force: bool) -> str:
     """What to ask a person first, if anything."""
+    if force:
+        return f"forget {len(found)} objects at once, though what they stand for may run on?"
     full = [each for each in found if each.resource.kind in _WITH_CONTENT]
     if full:
         return f"delete {len(found)} objects, among them {len(full)} with everything that is in them?"

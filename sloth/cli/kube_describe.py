@@ -7,35 +7,47 @@ from typing import Annotated
 
 import typer
 
-from sloth.cli.kube_options import Where, kube_verb
+from sloth.cli.kube_options import kube_verb
+from sloth.cli.kube_where import Where
 from sloth.errors import UsageError
 from sloth.model.options import Outcome
 
-What = Annotated[list[str], typer.Argument(help="KIND, KIND NAME…, KIND/NAME…; a name may end with * for all that begin so.")]
+What = Annotated[list[str] | None, typer.Argument(help="KIND, KIND NAME…, KIND/NAME…; a name may end with *: all that begin so.")]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="In every namespace.")]
+Files = Annotated[
+    list[str] | None, typer.Option("--filename", "-f", help="What these manifests name; - for stdin.", show_default=False)
+]
 Labels = Annotated[str, typer.Option("--selector", "-l", help="Label selector: app=web,tier!=db.", show_default=False)]
 
 
 def register(group: typer.Typer) -> None:
     """Add the verb."""
 
-    @kube_verb(group, "describe")
-    def describe(where: Where, what: What, *, everywhere: Everywhere = False, labels: Labels = "") -> Outcome:
+    @kube_verb(group, "describe", many=True)
+    def describe(
+        where: Where, what: What = None, *, files: Files = None, everywhere: Everywhere = False, labels: Labels = ""
+    ) -> Outcome:  # fmt: skip
         """Say how objects do: state, parts, what belongs to them, events. Values of Secrets are never shown."""
-        return describe_objects(where, what, "*" if everywhere else "", labels)
+        if bool(what) == bool(files) or (files and (everywhere or labels)):
+            raise UsageError("kube/target", "name kinds or objects, or files that name them", hint="sloth kube describe pod/web")
+        return describe_objects(where, what or (), "*" if everywhere else "", labels, files or ())
 
 
-def describe_objects(where: Where, what: Sequence[str], namespace: str, labels: str) -> Outcome:
+def describe_objects(
+    where: Where, what: Sequence[str], namespace: str, labels: str, files: Sequence[str] = ()
+) -> Outcome:  # fmt: skip
     """The verb without its command line. Raises SlothError."""
     from datetime import UTC, datetime
 
-    from sloth.app import say
     from sloth.cli.kube_get import targets
+    from sloth.cli.kube_sources import named_in
     from sloth.kube.workloads.describing import describe
 
     now, texts = datetime.now(UTC), []
     with where.client() as client:
-        for kind, names in client.run(targets(client.api, what)):
+        for kind, place, name in named_in(where, client, files) if files else ():
+            texts.append(client.run(describe(client.api, kind, name, place, now=now)))
+        for kind, names in client.run(targets(client.api, what)) if what else ():
             if names and (namespace or labels):
                 raise UsageError("kube/target", "names and selectors exclude each other", hint="leave one of them out")
             found = [(name, None) for name in names if not name.endswith("*")]
@@ -46,5 +58,5 @@ def describe_objects(where: Where, what: Sequence[str], namespace: str, labels: 
                 found += [(meta["name"], meta.get("namespace")) for meta in metas]
             texts += [client.run(describe(client.api, kind, name, place, now=now)) for name, place in found]
     if not texts:
-        say("nothing found")
+        where.say("nothing found")
     return Outcome("KubeDescribe", text="\n\n\n".join(texts))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sloth.cli.kube_options import Where, kube_verb
+from sloth.cli.kube_options import kube_verb
+from sloth.cli.kube_where import Where
 from sloth.errors import SlothError
 from sloth.model.options import Outcome
 

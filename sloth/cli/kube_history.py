@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from sloth.cli.kube_apply import UNBOUND, Force, How, Recreate, Wait, Yes, finish, key_seal, planned
-from sloth.cli.kube_options import Where, kube_verb
+from sloth.cli.kube_options import kube_verb
+from sloth.cli.kube_where import Where
 from sloth.model.options import Outcome
 
 SetName = Annotated[str, typer.Argument(metavar="SET", help="Name of the set, as at `apply --set`.")]
@@ -20,12 +21,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done
 def register(group: typer.Typer) -> None:
     """Add the verbs."""
 
-    @kube_verb(group, "history")
+    @kube_verb(group, "history", many=True)
     def history(where: Where, set_name: SetName) -> Outcome:
         """List the last applies of a set."""
         return list_history(where, set_name)
 
-    @kube_verb(group, "rollback")
+    @kube_verb(group, "rollback", many=True)
     def rollback(
         where: Where,
         set_name: SetName,
@@ -45,9 +46,9 @@ def register(group: typer.Typer) -> None:
 
 def list_history(where: Where, set_name: str) -> Outcome:
     """The verb without its command line. Raises SlothError."""
+    from sloth.cli.kube_many import tabled
     from sloth.kube.applying.history import history
     from sloth.kube.applying.plan import ApplySet
-    from sloth.kube.show import aligned
 
     with where.client() as client:
         known = client.run(history(client.api, ApplySet(set_name, client.api.namespace)))
@@ -59,7 +60,7 @@ def list_history(where: Where, set_name: str) -> Outcome:
         counts = [str(number) for number in (note.objects, note.created, note.changed, note.deleted)]
         result = ("complete" if note.done else "broke off") + (f", {note.why}" if note.why else "")
         rows.append([str(each.number), note.when or "-", note.by or "-", *counts, note.digest[:12] or "-", result])
-    return Outcome("KubeHistory", text=aligned(rows))
+    return tabled("KubeHistory", rows)
 
 
 def roll_back(where: Where, how: How, number: int, *, dry_run: bool, yes: bool, wait: int) -> Outcome:

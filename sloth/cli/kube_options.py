@@ -8,19 +8,17 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
-from sloth.cli.options import Debug, NoColor, StateDir, StateUrl, execute
+from sloth.cli.executing import execute
+from sloth.cli.kube_where import Where
+from sloth.cli.options import Debug, NoColor, StateDir, StateUrl
 from sloth.model.options import Options, Outcome
 
-if TYPE_CHECKING:
-    from sloth.kube.client import Client
-    from sloth.kube.connection import Connection
-
+T = TypeVar("T")
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace. Default: the context's own.", show_default=False)]
 Context = Annotated[str, typer.Option("--context", help="Context of the kubeconfig.", show_default=False)]
 ConfigFile = Annotated[
@@ -35,65 +33,22 @@ AsUid = Annotated[str, typer.Option("--as-uid", help="And with this uid.", show_
 AsExtra = Annotated[
     list[str] | None, typer.Option("--as-user-extra", help="And with KEY=VALUE of extra; repeat for more.", show_default=False)
 ]
+Numbers = Annotated[
+    Path | None,
+    typer.Option("--metrics", help="Then write the numbers of all requests here: Prometheus text.", show_default=False),
+]
+ViaSsh = Annotated[bool, typer.Option("--via-ssh", help="Reach the API of a cluster of sloth through SSH to its nodes.")]
+Clusters = Annotated[str, typer.Option("--clusters", help="In these clusters, side by side: a,b.", show_default=False)]
+EveryCluster = Annotated[bool, typer.Option("--all-clusters", help="In all clusters that are known, side by side.")]
 
 
-@dataclass(frozen=True)
-class Where:
-    """The shared options of `sloth kube`, and the way to a client from them."""
+def kube_verb(
+    group: typer.Typer, name: str, *, many: bool = False
+) -> Callable[[Callable[..., Outcome]], Callable[..., None]]:  # fmt: skip
+    """Register `function(where, **own)` as a command with the shared options added to its own.
 
-    options: Options
-    namespace: str = ""
-    context: str = ""
-    kubeconfig: Path | None = None
-    user: str = ""
-    groups: tuple[str, ...] = ()
-    as_uid: str = ""
-    as_extra: tuple[str, ...] = ()
-
-    def connection(self) -> Connection:
-        """The kubeconfig that is named, else the cluster of sloth that is meant, else the user's own. Raises SlothError."""
-        from sloth.kube import kubeconfig
-        from sloth.kube.connection import Impersonation
-
-        ours = not (self.context or self.kubeconfig) and (self.options.cluster or Path("sloth.yaml").is_file())
-        found = self._of_sloth() if ours else kubeconfig.load(self.kubeconfig)
-        connection = found.connection(self.context, namespace=self.namespace)
-        if self.user:
-            connection = replace(connection, acting_as=Impersonation(self.user, self.groups, self.as_uid, _extra(self.as_extra)))
-        return connection
-
-    def _of_sloth(self) -> Any:
-        from sloth.cli.kubeconfig import give_kubeconfig
-        from sloth.kube.kubeconfig import merge, read
-
-        text = give_kubeconfig(self.options, merge=False).text
-        return merge([(read(text.encode(), "of sloth"), Path.cwd())])
-
-    def client(self, **settings: Any) -> Client:
-        """A client with these settings, its discoveries kept in the cache folder. Raises SlothError."""
-        from sloth.adapters.paths import cache_dir
-        from sloth.cli.audit import log_folder
-        from sloth.kube.audit.log import AuditLog
-        from sloth.kube.client import Client
-
-        observers = [AuditLog(log_folder(self.options))]
-        return Client(self.connection(), cache=cache_dir() / "kube", observers=observers, **settings)
-
-
-def _extra(given: tuple[str, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    from sloth.errors import UsageError
-
-    found: dict[str, list[str]] = {}
-    for each in given:
-        key, sign, value = each.partition("=")
-        if not sign or not key:
-            raise UsageError("kube/as-extra", f"`{each}` is no KEY=VALUE", hint="--as-user-extra example.org/reason=drill")
-        found.setdefault(key, []).append(value)
-    return tuple((key, tuple(values)) for key, values in found.items())
-
-
-def kube_verb(group: typer.Typer, name: str) -> Callable[[Callable[..., Outcome]], Callable[..., None]]:
-    """Register `function(where, **own)` as a command with the shared options added to its own."""
+    `many`: also with --clusters and --all-clusters, which run it once for each cluster.
+    """
 
     def register(function: Callable[..., Outcome]) -> Callable[..., None]:
         hints = get_type_hints(function, include_extras=True)
@@ -104,18 +59,15 @@ def kube_verb(group: typer.Typer, name: str) -> Callable[[Callable[..., Outcome]
 
         @functools.wraps(function)
         def command(**values: Any) -> None:
-            shared = {key: values.pop(key) for key in ("cluster", "no_color", "debug", "state_dir", "state")}
-            where = Where(
-                Options(**shared),
-                **{key: values.pop(key) for key in ("namespace", "context", "kubeconfig", "user", "as_uid")},
-                groups=tuple(values.pop("groups") or ()),
-                as_extra=tuple(values.pop("as_extra") or ()),
-            )
-            code = execute(where.options, lambda: function(where, **values))
+            clusters = (values.pop("clusters"), values.pop("all_clusters")) if many else ("", False)
+            metrics = values.pop("metrics")
+            where = _where(values)
+            work = functools.partial(_carried_out, function, where, values, *clusters)
+            code = execute(where.options, functools.partial(_counted, where, metrics, work) if metrics else work)
             if code:
                 raise typer.Exit(code)
 
-        parameters = [*own, *_shared()]
+        parameters = [*own, *_shared(many=many)]
         command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         del command.__wrapped__  # Typer would look through it to the original signature
@@ -125,16 +77,54 @@ def kube_verb(group: typer.Typer, name: str) -> Callable[[Callable[..., Outcome]
     return register
 
 
-def _shared() -> list[inspect.Parameter]:
+def _carried_out(
+    function: Callable[..., Outcome], where: Where, values: dict[str, Any], clusters: str, every: bool
+) -> Outcome:  # fmt: skip
+    if not (clusters or every):
+        return function(where, **values)
+    from sloth.cli.kube_clusters import names_of
+    from sloth.cli.kube_many import everywhere
+
+    return everywhere(where, names_of(where, clusters, every), lambda each: function(each, **values))
+
+
+def _counted(where: Where, path: Path, work: Callable[[], Outcome]) -> Outcome:
+    """Do it, and write what its requests were, whatever became of them. Raises what it raises, and StateError."""
+    from sloth.adapters.durable import explained, replace_file
+    from sloth.kube.telemetry.metrics import Metrics
+
+    where.once.metrics = Metrics()
+    try:
+        return work()
+    finally:
+        with explained(path.absolute().parent):
+            replace_file(path.absolute(), where.once.metrics.text().encode())
+
+
+def _where(values: dict[str, Any]) -> Where:
+    shared = {key: values.pop(key) for key in ("cluster", "no_color", "debug", "state_dir", "state")}
+    return Where(
+        Options(**shared),
+        **{key: values.pop(key) for key in ("namespace", "context", "kubeconfig", "user", "as_uid", "via_ssh")},
+        groups=tuple(values.pop("groups") or ()),
+        as_extra=tuple(values.pop("as_extra") or ()),
+    )
+
+
+def _shared(*, many: bool) -> list[inspect.Parameter]:
+    several: dict[str, tuple[Any, Any]] = {"clusters": (Clusters, ""), "all_clusters": (EveryCluster, False)} if many else {}
     hints: dict[str, tuple[Any, Any]] = {
+        **several,
         "namespace": (Namespace, ""),
         "context": (Context, ""),
         "kubeconfig": (ConfigFile, None),
         "cluster": (ClusterName, ""),
+        "via_ssh": (ViaSsh, False),
         "user": (As, ""),
         "groups": (AsGroup, None),
         "as_uid": (AsUid, ""),
         "as_extra": (AsExtra, None),
+        "metrics": (Numbers, None),
         "no_color": (NoColor, False),
         "debug": (Debug, False),
         "state_dir": (StateDir, None),

@@ -36,15 +36,25 @@ def renderer(form: str) -> Render | None:
             detail=f"{', '.join(PLAIN)}, {', '.join(f'{each}=…' for each in TEMPLATES)}",
             hint="-o json",
         )
-    if name.startswith("custom-columns"):
+    chosen = custom(form)
+    if chosen is not None:
         from sloth.kube.workloads import columns
 
-        chosen = columns.of_file(_read(text)) if name.endswith("-file") else columns.columns(text)
         return lambda items, single, head: columns.table(chosen, items, head=head)
     from sloth.kube.workloads.jsonpath import parse
 
     template = parse(_read(text) if name == "jsonpath-file" else text)
     return lambda items, single, head: _filled(template, items, single, as_json=name == "jsonpath-as-json")
+
+
+def custom(form: str) -> list[tuple[str, tuple[Part, ...]]] | None:
+    """The columns of `custom-columns=…` and `custom-columns-file=…`; None for any other form. Raises UsageError."""
+    name, _, text = form.partition("=")
+    if name not in ("custom-columns", "custom-columns-file"):
+        return None
+    from sloth.kube.workloads import columns
+
+    return columns.of_file(_read(text)) if name.endswith("-file") else columns.columns(text)
 
 
 def _read(name: str) -> str:

@@ -11,8 +11,10 @@ import typer
 
 if TYPE_CHECKING:
     from sloth.adapters.manifests.sources import Sources
-    from sloth.cli.kube_options import Where
+    from sloth.cli.kube_where import Where
     from sloth.kube.applying.manifests import Manifest
+    from sloth.kube.client import Client
+    from sloth.kube.resource import Resource
     from sloth.model.options import Outcome
 
 _OPTIONS: dict[str, Any] = {
@@ -60,7 +62,8 @@ def with_sources(function: Callable[..., Outcome]) -> Callable[..., Outcome]:
     @functools.wraps(function)
     def verb(where: Where, **values: Any) -> Outcome:
         taken = {name: values.pop(name) for name in _OPTIONS}
-        return function(where, sources=_sources(where, values.get("set_name", ""), **taken), **values)
+        sources = where.shared("sources", lambda: _sources(where, values.get("set_name", ""), **taken))
+        return function(where, sources=sources, **values)
 
     kind = inspect.Parameter.KEYWORD_ONLY
     added = [inspect.Parameter(name, kind, default=_PLAIN.get(name), annotation=hint) for name, hint in _OPTIONS.items()]
@@ -87,15 +90,19 @@ def _sources(where: Where, set_name: str, **taken: Any) -> Sources:
     )
 
 
-def manifests(sources: Sources) -> list[Manifest]:
-    """All objects of the sources. Raises UsageError, KubernetesError."""
+def manifests(where: Where, sources: Sources) -> list[Manifest]:
+    """All objects of the sources, which are read once for all clusters. Raises UsageError, KubernetesError."""
     from sloth.kube.applying.manifests import read
 
-    return read(sources.read())
+    return read(where.shared("texts", sources.read))
 
 
-def texts(files: Sequence[str]) -> list[tuple[str, bytes]]:
-    """Names and contents of files, folders, stdin and addresses. Raises UsageError, KubernetesError."""
+def named_in(where: Where, client: Client, files: Sequence[str]) -> list[tuple[Resource, str, str]]:
+    """Kind, namespace and name of each object in files, folders, stdin and addresses. Raises UsageError, KubernetesError."""
     from sloth.adapters.manifests.sources import Sources
 
-    return Sources(files).read()
+    found = []
+    for each in manifests(where, Sources(files)):
+        resource = client.run(client.kinds.find(each.kind))
+        found.append((resource, client.api.place(resource, each.namespace or None), each.name))
+    return found

@@ -1,37 +1,39 @@
-"""`sloth kube top` and `sloth kube whoami`."""
+"""`sloth kube top`: what nodes and pods use."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sloth.cli.kube_options import Where, kube_verb
+from sloth.cli.kube_options import kube_verb
+from sloth.cli.kube_where import Where
+from sloth.errors import KubernetesError, UsageError
 from sloth.model.options import Outcome
 
 if TYPE_CHECKING:
-    from sloth.model.secret import Secret
+    from sloth.kube.workloads.usage import Usage
 
-What = Annotated[Literal["nodes", "pods"], typer.Argument(help="nodes or pods.")]
+What = Annotated[str, typer.Argument(help="nodes or pods.")]
+Names = Annotated[list[str] | None, typer.Argument(help="Only these.", show_default=False)]
 Everywhere = Annotated[bool, typer.Option("--all-namespaces", "-A", help="Pods of every namespace.")]
 Labels = Annotated[str, typer.Option("--selector", "-l", help="Only those with these labels.", show_default=False)]
 Containers = Annotated[bool, typer.Option("--containers", help="Of each container of a pod.")]
 Sort = Annotated[Literal["name", "cpu", "memory"], typer.Option("--sort-by", help="Order: the greatest first.")]
 Sum = Annotated[bool, typer.Option("--sum", help="Also the sum of the pods.")]
 NoHead = Annotated[bool, typer.Option("--no-headers", help="Without the first line.")]
-TokenFile = Annotated[
-    str, typer.Option("--token-file", help="Whose is the token in this file (- for stdin)?", show_default=False)
-]
-Audience = Annotated[list[str] | None, typer.Option("--audience", help="The token must be good for this; repeat for more.")]
+_WORDS = {**dict.fromkeys(("nodes", "node", "no"), "nodes"), **dict.fromkeys(("pods", "pod", "po"), "pods")}
 
 
 def register(group: typer.Typer) -> None:
-    """Add the verbs."""
+    """Add the verb."""
 
-    @kube_verb(group, "top")
+    @kube_verb(group, "top", many=True)
     def top(
         where: Where,
         what: What,
+        names: Names = None,
         *,
         everywhere: Everywhere = False,
         labels: Labels = "",
@@ -41,40 +43,30 @@ def register(group: typer.Typer) -> None:
         no_headers: NoHead = False,
     ) -> Outcome:
         """Show what nodes or pods use of processor and memory."""
-        from sloth.kube.show import aligned
+        from sloth.cli.kube_many import tabled
         from sloth.kube.workloads.usage import node_rows, ordered, pod_rows, top_nodes, top_pods
 
+        kind = _WORDS.get(what.lower())
+        if kind is None:
+            raise UsageError("kube/top-what", f"nothing measures {what}", hint="sloth kube top nodes, or top pods")
         with where.client() as client:
-            if what == "nodes":
-                rows = node_rows(ordered(client.run(top_nodes(client.api, labels)), sort))
+            if kind == "nodes":
+                rows = node_rows(ordered(_named(client.run(top_nodes(client.api, labels)), names or (), "node"), sort))
             else:
                 found = client.run(top_pods(client.api, "*" if everywhere else None, labels, containers=containers))
-                rows = pod_rows(ordered(found, sort), namespaces=everywhere, containers=containers, total=total)
-        rows = rows[1:] if no_headers else rows
-        return Outcome("KubeTop", text=aligned(rows) if rows else "")
-
-    @kube_verb(group, "whoami")
-    def whoami(where: Where, *, token_file: TokenFile = "", audiences: Audience = None) -> Outcome:
-        """Say whom the cluster takes you for, or whose a token is."""
-        from sloth.kube.show import aligned, cell
-        from sloth.kube.workloads.identity import review, rows, who_am_i
-
-        with where.client() as client:
-            user = client.run(review(_token(token_file), audiences or ()) if token_file else who_am_i())
-        return Outcome("KubeWhoami", text=aligned([[cell(word) for word in row] for row in rows(user)]))
+                found = ordered(_named(found, names or (), "pod"), sort)
+                rows = pod_rows(found, namespaces=everywhere, containers=containers, total=total)
+        return tabled("KubeTop", rows, head=not no_headers)
 
 
-def _token(name: str) -> Secret:
-    import sys
-    from pathlib import Path
-
-    from sloth.errors import UsageError
-    from sloth.model.secret import Secret
-
-    try:
-        text = (sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("kube/no-file", f"{name} cannot be read", detail=type(error).__name__, hint=f"ls {name}") from error
-    if not text:
-        raise UsageError("kube/no-file", f"there is no token in {name}", hint=f"ls -l {name}")
-    return Secret(text)
+def _named(found: Sequence[Usage], names: Sequence[str], word: str) -> Sequence[Usage]:
+    """Those with these names, all without. Raises KubernetesError: of one of them nothing is known."""
+    missing = sorted(set(names) - {each.name for each in found})
+    if missing:
+        raise KubernetesError(
+            "kube/not-measured",
+            f"{word} {missing[0]} is not measured",
+            detail=", ".join(missing),
+            hint=f"sloth kube get {word} {missing[0]}",
+        )
+    return [each for each in found if not names or each.name in names]

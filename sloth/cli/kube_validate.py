@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sloth.cli.kube_options import Where, kube_verb
+from sloth.cli.kube_options import kube_verb
 from sloth.cli.kube_sources import with_sources
+from sloth.cli.kube_where import Where
 from sloth.errors import KubernetesError
 from sloth.model.options import Outcome
 
@@ -20,7 +21,7 @@ Local = Annotated[bool, typer.Option("--local", help="Against the schemas only: 
 def register(group: typer.Typer) -> None:
     """Add the verb."""
 
-    @kube_verb(group, "validate")
+    @kube_verb(group, "validate", many=True)
     @with_sources
     def validate(where: Where, *, sources: Sources, local: Local = False) -> Outcome:
         """Say what is wrong with manifests, with file, line and column; nothing is changed."""
@@ -35,7 +36,7 @@ def check_manifests(where: Where, sources: Sources, *, local: bool) -> Outcome:
     from sloth.kube.applying.compare import make_plan
     from sloth.kube.applying.schemas_file import SchemasFile
 
-    found = manifests(sources)
+    found = manifests(where, sources)
     with where.client() as client:
         checked = client.run(check_all(client.api, found, SchemasFile(cache_dir() / "kube" / "openapi")))
         if checked.findings:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from sloth.cli.options import verb
-from sloth.errors import UsageError
 from sloth.model.options import Options, Outcome
 
 Merge = Annotated[bool, typer.Option("--merge", help="Merge into $KUBECONFIG or ~/.kube/config; other contexts stay.")]
@@ -25,13 +24,10 @@ def register(app: typer.Typer) -> None:
 def give_kubeconfig(options: Options, *, merge: bool) -> Outcome:
     """The verb without its command line. Raises SlothError."""
     from sloth.adapters.kubeconfig_file import merge_into, target
-    from sloth.app import cluster_name, state_of
+    from sloth.reach import administrator
 
-    name = cluster_name(options)
-    record = state_of(options, name).load()
-    if record is None or record.kubeconfig is None:
-        raise UsageError("kubeconfig/none", f"{name} has no kubeconfig yet", hint="sloth up")
-    text = record.kubeconfig.reveal()
+    record, text = administrator(options)
+    name = record.cluster
     if not merge:
         return Outcome("Kubeconfig", data={"cluster": name, "kubeconfig": text}, text=text)
     path = target()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sloth.cli.options import show_outcome
+from sloth.cli.executing import show_outcome
 from sloth.model.options import Options, Outcome
 
 if TYPE_CHECKING:

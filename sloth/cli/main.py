@@ -10,6 +10,7 @@ import typer
 
 from sloth import __version__
 from sloth.cli import doctor, down, health, init, kubeconfig, plan, recover, ssh, status, unlock, up, validate
+from sloth.cli.kube_verbs import HOMES
 from sloth.cli.lazily import add_group
 
 # The verb groups, in the order of `sloth --help`, and what its line says. Each is the module of its name.
@@ -53,7 +54,7 @@ def _root(
 for module in (init, validate, plan, up, status, health, recover, ssh, kubeconfig, down, doctor, unlock):
     module.register(app)
 for name, text in GROUPS.items():
-    add_group(app, name, f"sloth.cli.{name}", text)
+    add_group(app, name, f"sloth.cli.{name}", text, HOMES if name == "kube" else {})
 
 
 def run() -> None:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from sloth.cli.executing import execute
 from sloth.model.options import Options, Outcome
 
 Files = Annotated[
@@ -118,30 +118,3 @@ def verb(
         return command
 
     return register
-
-
-def execute(options: Options, work: Callable[[], Outcome]) -> int:
-    """Run one verb, print its outcome or its failure, and return the exit code (docs/reference/exit-codes.md)."""
-    try:
-        outcome = work()
-    except (Exception, KeyboardInterrupt) as error:
-        from sloth.app import report
-
-        return report(error, options)
-    show_outcome(options, outcome)
-    return outcome.exit
-
-
-def show_outcome(options: Options, outcome: Outcome) -> None:
-    """Print an outcome in the chosen form; one without a kind was shown already."""
-    if not outcome.kind:
-        return
-    if options.output == "json":
-        from sloth.ui.json_view import envelope
-
-        text = envelope(outcome.kind, data=outcome.data, warnings=outcome.warnings, error=outcome.failure)
-        sys.stdout.write(text + "\n")
-    elif outcome.show:
-        outcome.show(options)
-    elif outcome.text:
-        sys.stdout.write(outcome.text.rstrip("\n") + "\n")

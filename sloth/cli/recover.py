@@ -58,7 +58,7 @@ def recover_cluster(options: Options, *, dry_run: bool = False, yes: bool = Fals
 
 def _doable(ailment: Ailment, anew: Sequence[str]) -> bool:
     """A node that does not answer may hold what nobody else has: it is made anew only when it was named."""
-    return ailment.cure in ("services", "certificates", "up") or (ailment.cure == "replace" and ailment.node in anew)
+    return ailment.cure in ("services", "certificates", "member", "up") or (ailment.cure == "replace" and ailment.node in anew)
 
 
 def _diagnosis(here: Desk) -> list[Ailment]:
@@ -80,10 +80,12 @@ def _cure(here: Desk, plan: Sequence[Ailment]) -> None:
         here.run(recover.services(here.tools, of("services")), here.cluster(as_recorded=True))
     if of("certificates"):
         here.run(recover.certificates(here.tools, of("certificates")), here.cluster(as_recorded=True))
+    if of("member"):
+        here.run(recover.members(here.tools, of("member")), here.cluster(as_recorded=True))
     if of("replace"):
         here.run(recover.again(here.tools), leaving(here.cluster(), of("replace")))
         here.run(recover.again(here.tools), here.cluster())
-    elif of("up"):
+    elif of("up") or of("member"):
         here.run(recover.again(here.tools), _as_it_was(here))
 
 
@@ -105,6 +107,7 @@ def _listed(found: Sequence[Ailment]) -> str:
 _WORDS = {
     "services": "start its services",
     "certificates": "renew its certificates",
+    "member": "take it out of the cluster, put its data aside, and have it join again with a copy of the others'",
     "up": "bring it back as `sloth up` does",
     "replace": "delete its machine and make it anew (name it with --replace)",
     "by-hand": "decide by hand",
