@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sloth.flows.up import Tools
 from sloth.model.phase import Phase
+from sloth.phases.clean import CleanHosts
 from sloth.phases.connect import Connect
-from sloth.phases.destroy import CleanHosts, Destroy
+from sloth.phases.destroy import Destroy
 from sloth.phases.dns import Withdraw
 from sloth.phases.survey import Survey
 

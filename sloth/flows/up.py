@@ -54,7 +54,7 @@ def phases(tools: Tools) -> list[Phase]:
         Inspect(tools.distribution),
         Versions(),
         Dns(),
-        Depart(tools.distribution),
+        Depart(tools.distribution, tools.login_for),
         Mesh(),
         Latency(),
         EncryptionKey(tools.distribution, tools.make_seed),

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import methodcaller
 
 from sloth.contracts.distribution import Distribution
 from sloth.errors import KubernetesError
 from sloth.model.cluster import Cluster
-from sloth.model.node import Node
-from sloth.model.phase import DeleteMachines, Each, Keep, PhaseRun, Say
+from sloth.model.node import Login, Node
+from sloth.model.phase import DeleteMachines, Each, Keep, PhaseRun
+from sloth.model.record import Record
+from sloth.phases.clean import clean_left
 from sloth.phases.quorum import guard
+from sloth.phases.server import working_server
 
 
 @dataclass(frozen=True)
 class Depart:
-    """Drain, delete from Kubernetes (and etcd), delete the machine, forget the lease: one node after the other."""
+    """Drain, delete from Kubernetes (and etcd), delete or clean the machine, forget the lease: one node after the other."""
 
     distribution: Distribution
+    login_for: Callable[[Node, Record], Login]
     title: str = "Remove nodes"
 
     def run(self, cluster: Cluster) -> PhaseRun:
@@ -38,16 +43,8 @@ class Depart:
                     hint="sloth status",
                 )
             yield DeleteMachines(provider=lease.provider, names=(lease.name,))
-            if not lease.ordinal:  # an existing host: its address went with its entry in the spec
-                yield Say(text=f"{lease.name} left the cluster; what was installed on that host is still there", warning=True)
+            if not lease.ordinal:  # an existing host
+                yield from clean_left(self.distribution, self.login_for, lease, cluster)
             record = yield Keep(change=methodcaller("without_node", lease.name))
             cluster = replace(cluster, record=record, changed=cluster.changed | {lease.name})
         return cluster
-
-
-def working_server(cluster: Cluster) -> Node | None:
-    """A control-plane node that stays and was seen to be a member, or None."""
-    for node in cluster.control_plane:
-        if cluster.fact(node.name).get("kube.state") == "joined":
-            return node
-    return None

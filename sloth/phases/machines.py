@@ -11,6 +11,7 @@ from sloth.model.phase import Keep, MakeMachines, PhaseRun, SurveyMachines, Toge
 from sloth.model.plan import MachineRequest
 from sloth.model.record import Record
 from sloth.model.spec import ClusterSpec, HostSpec, PoolSpec
+from sloth.phases.clean import remember
 from sloth.phases.leases import MakeKey
 
 
@@ -37,7 +38,8 @@ class Machines:
         machines: dict[str, Machine] = {machine.name: machine for each in made for machine in each}
         fresh = {x.name for x in cluster.plan.leases if x.name not in before or not before[x.name].running}
         nodes = tuple(node_of(lease, machines[lease.name], cluster.spec) for lease in cluster.plan.leases)
-        return replace(cluster, nodes=nodes, fresh=frozenset(fresh), changed=cluster.changed | fresh)
+        cluster = replace(cluster, nodes=nodes, fresh=frozenset(fresh), changed=cluster.changed | fresh)
+        return (yield from remember(cluster))
 
     def _give_boot_keys(self, cluster: Cluster, born: list[str]) -> PhaseRun:
         """Save a one-time host key for each machine about to be made; keys of an earlier machine of that name are void."""

@@ -86,12 +86,13 @@ class Hosts:
         line = self.server.stderr.readline()
         self.url = next(word.rstrip(";") for word in line.split() if word.startswith("http://"))
 
-    def write(self):
+    def write(self, *workers):
         hosts = {
             name: f"{{name: {name}, address: {address}, hostKey: {json.dumps(self.keys[name])}}}"
             for name, address in self.addresses.items()
         }
-        self.bed.spec.write_text(f"""apiVersion: sloth.dev/v1
+        self.bed.spec.write_text(
+            f"""apiVersion: sloth.dev/v1
 kind: Cluster
 metadata: {{name: {self.bed.name}}}
 spec:
@@ -99,8 +100,9 @@ spec:
   artifacts: {{source: mirror, mirror: "{self.url}"}}
   pools:
     - {{name: c, role: control-plane, provider: ssh, hosts: [{hosts["a"]}]}}
-    - {{name: w, role: worker, provider: ssh, hosts: [{hosts["b"]}]}}
-""")
+"""
+            + "".join(f"    - {{name: w, role: worker, provider: ssh, hosts: [{hosts[name]}]}}\n" for name in workers)
+        )
 
     def sloth(self, *words):
         driver = self.bed.folder / "existing.py"
@@ -118,7 +120,7 @@ def hosts(bed):
     try:
         made.make()
         made.serve()
-        made.write()
+        made.write("b")
         yield made
     finally:
         if made.server:
@@ -180,18 +182,31 @@ def test_existing_hosts_become_a_cluster(hosts):
     assert {row["name"]: row["ready"] for row in status["nodes"]} == {"c-a": "Ready", "w-b": "Ready"}
 
 
+def test_a_host_that_leaves_is_left_as_it_was(hosts):
+    hosts.write()
+    answer = hosts.sloth("up", "--yes")
+    assert answer["ok"], answer["errors"]
+    assert answer["data"]["nodes"] == ["c-a"]
+    assert_clean(container_at(hosts, "b"))
+
+
 def test_down_leaves_the_hosts_as_they_were(hosts):
     answer = hosts.sloth("down", "--yes")
     assert answer["ok"], answer["errors"]
     for container in docker("ps", "-q", "--filter", f"label=sloth.cluster={hosts.bed.name}").split():
-        processes = docker("exec", container, "ps", "-eo", "comm")
-        assert not {"kubelet", "containerd", "etcd", "kube-apiserver", "wireguard-go", "haproxy"} & set(processes.split())
-        left = docker(
-            "exec",
-            container,
-            "sh",
-            "-c",
-            "ls -d /etc/kubernetes /var/lib/etcd /etc/sloth /etc/wireguard/peers.d 2>/dev/null; true",
-        )
-        assert left == ""
-        assert "wg0" not in docker("exec", container, "ip", "-br", "link")
+        assert_clean(container)
+
+
+def container_at(hosts, name):
+    for container in docker("ps", "-q", "--filter", f"label=sloth.cluster={hosts.bed.name}").split():
+        if f'"{hosts.addresses[name]}"' in docker("inspect", "--format", "{{json .NetworkSettings.Networks}}", container):
+            return container
+    raise AssertionError(f"no container has the address of {name}")
+
+
+def assert_clean(container):
+    processes = docker("exec", container, "ps", "-eo", "comm")
+    assert not {"kubelet", "containerd", "etcd", "kube-apiserver", "wireguard-go", "haproxy"} & set(processes.split())
+    kept = "/etc/kubernetes /var/lib/etcd /etc/sloth /var/lib/sloth /etc/wireguard/peers.d"
+    assert docker("exec", container, "sh", "-c", f"ls -d {kept} 2>/dev/null; true") == ""
+    assert "wg0" not in docker("exec", container, "ip", "-br", "link")

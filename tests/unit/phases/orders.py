@@ -7,8 +7,8 @@ from typing import Any
 
 from sloth.model.cluster import Cluster
 from sloth.model.facts import Facts
-from sloth.model.node import Lease, Machine, Node
-from sloth.model.phase import DeleteMachines, Each, Keep, Say, Together
+from sloth.model.node import Lease, Login, Machine, Node
+from sloth.model.phase import Connect, DeleteMachines, Each, Keep, Say, Together
 from sloth.model.plan import Plan
 from sloth.model.record import Record
 from sloth.model.secret import Secret
@@ -18,6 +18,7 @@ ABILITIES = {
     "apply_encryption", "certificates", "encryption_applied", "etcd_access", "kubectl", "renew", "revoke_tokens",
     "rewrite_secrets", "components", "settings_applied", "apply_settings", "authorities", "has_authorities",
     "apply_authorities", "spread_authorities", "rotate_secret_key", "take_secret_key", "await_secret_key",
+    "authority_keys", "renew_worker",
 }  # optional (sloth.contracts.lifecycle): `Named` has none of them  # fmt: skip
 
 
@@ -38,6 +39,11 @@ class Named:
             return (method, first.name, *kept)
 
         return script
+
+
+def login_for(node: Node, record: Record) -> Login:
+    """A login of which nothing but whose it is counts."""
+    return Login(node=node.name, address=node.machine.address, user=node.machine.user, port=node.machine.port)
 
 
 @dataclass
@@ -81,7 +87,7 @@ class Player:
             return self.record
         if isinstance(order, Each):
             return {node: self._one(script, order.gather) for node, script in order.scripts.items()}
-        if isinstance(order, (Say, DeleteMachines)) and type(order) not in self.answers:
+        if isinstance(order, (Say, Connect, DeleteMachines)) and type(order) not in self.answers:
             return None
         return self._value(self.answers[type(order)], order)
 

@@ -8,7 +8,8 @@ from sloth.errors import MachinesError
 from sloth.model.phase import DestroyMachines, Each, Keep
 from sloth.model.secret import Secret
 from sloth.model.step import Do
-from sloth.phases.destroy import CleanHosts, Destroy
+from sloth.phases.clean import CleanHosts
+from sloth.phases.destroy import Destroy
 from tests.unit.phases.orders import Player, cluster, lease
 
 

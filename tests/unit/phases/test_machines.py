@@ -10,6 +10,7 @@ from sloth.model.phase import Keep, MakeMachines, SurveyMachines
 from sloth.model.plan import Plan
 from sloth.model.secret import Secret
 from sloth.model.spec import ClusterSpec, HostSpec, PoolSpec
+from sloth.phases.clean import remember
 from sloth.phases.machines import Machines, node_of, request
 from sloth.phases.survey import Survey, providers
 from tests.unit.phases.orders import Player, cluster, lease
@@ -109,6 +110,31 @@ def test_an_existing_host_is_handed_over_by_name():
     assert want.host is hosts[1]
     assert want.options == {"x": 1}
     assert request(lease("metal-c"), start).host is None
+
+
+def test_where_existing_hosts_are_is_kept_once():
+    host = HostSpec(name="a", address="192.0.2.1", port=2222, host_key="ssh-ed25519 AAAA")
+    pool = PoolSpec(name="metal", role="worker", provider="ssh", count=1, hosts=(host,))
+    start = cluster("metal-a", spec=ClusterSpec(name="demo", pools=(pool,)))
+    there = Machine(name="metal-a", id="h", address="192.0.2.1", port=2222, user="ops", existing=True)
+    node = node_of(lease("metal-a"), there, start.spec)
+    player = Player()
+    player.record = start.record
+    for _ in range(2):
+        run = remember(replace(start, nodes=(node,), record=player.record))
+        try:
+            order = next(run)
+            player.orders.append(order)
+            player.record = order.change(player.record)
+        except StopIteration:
+            break
+    assert len(player.orders) == 1
+    assert player.record.node("metal-a").host == {
+        "address": "192.0.2.1",
+        "port": 2222,
+        "user": "ops",
+        "hostKey": "ssh-ed25519 AAAA",
+    }
 
 
 def test_labels_and_taints_of_a_node():
