@@ -11,7 +11,22 @@ from __future__ import annotations
 import json
 from typing import cast
 
-from sloth.api import WHY, Ask, Cluster, Do, Node, Put, Result, Retry, Rotation, Script, Step, Wait
+from sloth.api import (
+    WHY,
+    Ask,
+    Cluster,
+    Do,
+    Node,
+    Put,
+    Result,
+    Retry,
+    Rotation,
+    Script,
+    Step,
+    Wait,
+    published,
+    restart_workloads,
+)
 
 from .certs import restart
 from .config import init_text
@@ -49,9 +64,9 @@ def spread(server: Node, cluster: Cluster, rotation: Rotation) -> Script[None]:
     """What Kubernetes itself hands out; pods are made anew before they meet what only the new authorities have signed."""
     if rotation.stage not in ("trust", "drop"):
         return
-    steps: list[Step] = [_published(rotation), _for_joining()]
+    steps: list[Step] = [published(rotation.authorities["kubernetes"], rotation, ADMIN), _for_joining()]
     if rotation.stage == "trust":
-        steps.append(_restart_workloads(rotation))
+        steps.append(restart_workloads(rotation, ADMIN))
     yield steps
 
 
@@ -133,35 +148,10 @@ def _kubelet(node: Node) -> list[Step]:
     ]
 
 
-def _published(rotation: Rotation) -> Wait:
-    """Every namespace has ca.crt as it is now: the controller manager writes it anew after its restart."""
-    old, new = (text.splitlines()[1] for text in (rotation.authorities["kubernetes"].old, rotation.authorities["kubernetes"].new))
-    listed = f"kubectl get configmaps -A --field-selector metadata.name=kube-root-ca.crt -o yaml {QUICK}"
-    fine = f"n && n == new && {'n == old' if rotation.stage == 'trust' else '!old'}"
-    lines = f'/^ *name: kube-root-ca.crt$/ {{n++}} index($0, "{new}") {{new++}} index($0, "{old}") {{old++}}'
-    count = f"{lines} END {{exit !({fine})}}"
-    return Wait(
-        title="wait until every namespace has it",
-        until=f"{listed} | awk '{count}'",
-        timeout=180.0,
-        diagnose=f"{listed} | grep -c BEGIN; {WHY}",
-        hint="kubectl get configmaps -A --field-selector metadata.name=kube-root-ca.crt",
-    )
-
-
 def _for_joining() -> Do:
     return Do(
         title="have nodes that join trust it",
         run=f"(\n{text('cluster-info.sh', QUICK=QUICK)})",
         retry=Retry(attempts=3, delay=2.0, reason="the API server may have just started"),
         hint="kubectl -n kube-public get configmap cluster-info -o yaml",
-    )
-
-
-def _restart_workloads(rotation: Rotation) -> Do:
-    return Do(
-        title="make pods anew",
-        run=f"(\n{text('restart-workloads.sh', QUICK=QUICK, FLAGS=ADMIN.flags, ID=rotation.id)})",
-        timeout=1800.0,
-        hint="kubectl get pods -A -o wide shows what does not come back; then the same command again",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sloth.api import Cluster, EtcdAccess, Node, Script, leave
+from sloth.api import POD_WORDS, Cluster, EtcdAccess, Node, Script, leave
 
 from .layout import ETCD_PKI, QUICK
 
@@ -13,6 +13,7 @@ ETCD = EtcdAccess(
     cert=f"{ETCD_PKI}/healthcheck-client.crt",
     key=f"{ETCD_PKI}/healthcheck-client.key",
     data_dir="/var/lib/etcd",
+    words=POD_WORDS,
 )
 
 

@@ -11,6 +11,7 @@ from sloth.errors import SlothError
 from sloth.etcd.access import EtcdAccess
 from sloth.hosting.host import HOST_TOOLS
 from sloth.model.artifact import Need
+from sloth.model.authorities import Rotation
 from sloth.model.certificate import CertificateFile
 from sloth.model.cluster import Cluster
 from sloth.model.facts import Facts
@@ -19,7 +20,7 @@ from sloth.model.secret import Secret
 from sloth.model.spec import ClusterSpec, Role
 from sloth.model.step import Script, Step
 from sloth.nodes.leave import leave
-from sloth.supervised import certs, checks, clean, encryption, member, releases, restore, upgrade
+from sloth.supervised import authorities, certs, checks, clean, encryption, member, releases, restore, upgrade
 from sloth.supervised.config import disabled
 from sloth.supervised.flavour import Flavour
 from sloth.supervised.prepare import TEXTS, prepare_steps
@@ -150,6 +151,30 @@ class Supervised(Distribution):
     def renew(self, node: Node, cluster: Cluster) -> Script[None]:
         """`certificate rotate`, then a start."""
         return certs.renew(node, cluster, self.flavour)
+
+    def renew_worker(self, node: Node, cluster: Cluster) -> Script[None]:
+        """The same: an agent has its certificates signed when it starts, and they last a year."""
+        return certs.renew(node, cluster, self.flavour)
+
+    def authorities(self) -> Mapping[str, str]:
+        """Servers', clients', the aggregation layer's, and etcd's two."""
+        return authorities.paths(self.flavour, "crt")
+
+    def authority_keys(self) -> Mapping[str, str]:
+        """The keys beside them."""
+        return authorities.paths(self.flavour, "key")
+
+    def has_authorities(self, node: Node, rotation: Rotation) -> Script[bool]:
+        """By what its agent was given when it started."""
+        return authorities.has(rotation, self.flavour)
+
+    def apply_authorities(self, node: Node, cluster: Cluster, rotation: Rotation) -> Script[None]:
+        """`certificate rotate-ca` on the first server, then a restart."""
+        return authorities.apply(node, cluster, rotation, self.flavour)
+
+    def spread_authorities(self, server: Node, cluster: Cluster, rotation: Rotation) -> Script[None]:
+        """ConfigMaps, and pods made anew."""
+        return authorities.spread(rotation, self.flavour)
 
     def rotate_secret_key(self, server: Node, cluster: Cluster) -> Script[None]:
         """`secrets-encrypt rotate-keys`."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sloth.etcd.access import EtcdAccess
+from sloth.etcd.access import POD_WORDS, EtcdAccess
 from sloth.hosting.admin import Admin
 from sloth.hosting.balancer import Front
 from sloth.hosting.settle import Settling
@@ -116,6 +116,7 @@ class Flavour:
             key=f"{tls}/client.key",
             data_dir=f"{self.data}/server/db/etcd",
             unit=self.server_unit,
+            words=POD_WORDS if self.static_pods else "",
         )
 
     def settling(self, disabled: tuple[str, ...]) -> Settling:

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"time"
 )
 
 // What makes a cluster a cluster is kept in its datastore under /bootstrap/<digest of the token>, encrypted with the token:
@@ -29,8 +30,14 @@ var bootstrapFiles = map[string][]string{
 	"EncryptionConfig": {"cred", "encryption-config.json"}, "EncryptionHash": {"cred", "encryption-state.json"},
 }
 
+// kept is one of them: the real ones compare its time with that of the file on the disk (k3s-io/k3s pkg/bootstrap).
+type kept struct {
+	Timestamp time.Time
+	Content   []byte
+}
+
 func (s *Server) readBootstrap() ([]byte, error) {
-	found := map[string][]byte{}
+	found := map[string]kept{}
 	for name, parts := range bootstrapFiles {
 		data, err := os.ReadFile(s.path(parts...))
 		if errors.Is(err, os.ErrNotExist) {
@@ -38,30 +45,64 @@ func (s *Server) readBootstrap() ([]byte, error) {
 		} else if err != nil {
 			return nil, err
 		}
-		found[name] = data
+		stat, err := os.Stat(s.path(parts...))
+		if err != nil {
+			return nil, err
+		}
+		found[name] = kept{stat.ModTime(), data}
 	}
 	return json.Marshal(found)
 }
 
 // writeBootstrap puts files in place that differ, and says whether any did.
 func (s *Server) writeBootstrap(data []byte) error {
-	found := map[string][]byte{}
+	found := map[string]kept{}
 	if err := json.Unmarshal(data, &found); err != nil {
 		return err
 	}
-	for name, content := range found {
+	for name, file := range found {
 		parts, known := bootstrapFiles[name]
 		if !known {
 			continue
 		}
-		if now, _ := os.ReadFile(s.path(parts...)); bytes.Equal(now, content) {
+		if now, _ := os.ReadFile(s.path(parts...)); bytes.Equal(now, file.Content) {
 			continue
 		}
-		if err := writeFile(s.path(parts...), content, 0o600); err != nil {
+		if err := writeFile(s.path(parts...), file.Content, 0o600); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// differing says whether the disk has other data than these, and refuses where a file of it is newer: nobody knows then which of
+// the two counts (k3s-io/k3s pkg/cluster/bootstrap.go, ReconcileBootstrapData).
+func (s *Server) differing(data []byte) (bool, error) {
+	found := map[string]kept{}
+	if err := json.Unmarshal(data, &found); err != nil {
+		return false, err
+	}
+	differs, newer := false, []string{}
+	for _, name := range sortedKeys(found) {
+		parts, known := bootstrapFiles[name]
+		if !known {
+			continue
+		}
+		path := s.path(parts...)
+		now, err := os.ReadFile(path)
+		if err == nil && bytes.Equal(now, found[name].Content) {
+			continue
+		}
+		differs = true
+		if stat, err := os.Stat(path); err == nil && stat.ModTime().Unix()-found[name].Timestamp.Unix() >= 3 {
+			newer = append(newer, path)
+		}
+	}
+	if len(newer) > 0 {
+		return true, errors.New(strings.Join(newer, ", ") + " newer than datastore and could cause a cluster outage. " +
+			"Remove the file(s) from disk and restart to be recreated from datastore.")
+	}
+	return differs, nil
 }
 
 func bootstrapKey(secret string) string { return "/bootstrap/" + sha256Hex([]byte(secret))[:12] }
@@ -88,18 +129,20 @@ func (s *Server) reconcile() error {
 	if err != nil || data == nil {
 		return err
 	}
-	before, err := s.readBootstrap()
-	if err != nil {
-		return err
-	}
-	if bytes.Equal(before, data) {
-		return nil
+	if differs, err := s.differing(data); err != nil || !differs {
+		return errors.Join(err, s.writeUsers())
 	}
 	warn("Updating bootstrap data on disk from datastore")
 	if err := s.writeBootstrap(data); err != nil {
 		return err
 	}
-	return s.makeCerts()
+	if err := s.makeCerts(); err != nil {
+		return err
+	}
+	// The real ones read the datastore through an etcd of their own, and start the member with what they have found.
+	s.keeper.restart("etcd")
+	s.waitForEtcd()
+	return s.writeUsers()
 }
 
 func (s *Server) loadBootstrap() ([]byte, error) {
@@ -174,19 +217,29 @@ func (s *Server) makeCerts() error {
 		}
 		loaded[names[1]] = authority
 	}
+	// The controller manager's signer takes one certificate, not a chain.
+	for _, name := range []string{"client-ca", "server-ca"} {
+		alone := pemBlock("CERTIFICATE", loaded[name].cert.Raw)
+		if err := writeFile(s.tls(name+".nochain.crt"), alone, 0o644); err != nil {
+			return err
+		}
+	}
 	for _, each := range s.leaves() {
 		if err := ensureLeaf(loaded[each.authority], each.leaf, s.tls(each.file+".crt"), s.tls(each.file+".key")); err != nil {
 			return err
 		}
 	}
-	if err := errors.Join(ensureServiceKey(s.tls("service.key")), s.copyServiceKey(), s.writePasswd()); err != nil {
+	if err := errors.Join(ensureServiceKey(s.tls("service.key")), s.copyServiceKey()); err != nil {
 		return err
 	}
 	if err := s.ensureEncryption(); err != nil {
 		return err
 	}
-	return errors.Join(s.writeKubeconfigs(), s.writeTokens())
+	return s.writeKubeconfigs()
 }
+
+// writeUsers has the passwords that this server was given let others in. It comes after the datastore was read, as in the real ones.
+func (s *Server) writeUsers() error { return errors.Join(s.writePasswd(), s.writeTokens()) }
 
 func (s *Server) copyServiceKey() error {
 	data, err := os.ReadFile(s.tls("service.key"))
@@ -202,6 +255,9 @@ func (s *Server) writePasswd() error {
 		agent = s.secret
 	}
 	text := fmt.Sprintf("%s,node,node,%s:agent\n%s,server,server,%s:server\n", agent, distroName, s.secret, distroName)
+	if now, _ := os.ReadFile(s.cred("passwd")); string(now) == text {
+		return nil
+	}
 	return writeFile(s.cred("passwd"), []byte(text), 0o600)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -219,12 +219,40 @@ func (s *Server) sendCAs() error {
 	return nil
 }
 
-// replaceCAs takes new authorities into the datastore; servers read them at their next start. Without force, the new server CA
-// must have been signed by, or hold, the one in use, so that nodes that trust the old one go on (docs.k3s.io/cli/certificate).
+// replaceCAs takes new authorities into the datastore; servers read them at their next start. What was not given stays. Without
+// force, each must lead to the one in use (docs.k3s.io/cli/certificate; k3s-io/k3s pkg/server/handlers/cert.go).
 func (s *Server) replaceCAs(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	err := s.takeCAs(body, r.URL.Query().Get("force") == "true")
 	answer(w, nil, err)
+}
+
+// validateCA: the first certificate of the new bundle is verified by the old bundle, the rest of the new one being between them.
+func validateCA(old, offered, key []byte) error {
+	if _, err := tls.X509KeyPair(offered, key); err != nil {
+		return fmt.Errorf("new CA cert and key cannot be loaded as X590KeyPair: %w", err)
+	}
+	olds, err := parseCerts(old)
+	if err != nil {
+		return err
+	}
+	news, err := parseCerts(offered)
+	if err != nil {
+		return err
+	}
+	if len(news) == 1 {
+		return errors.New("new CA bundle contains only a single certificate but should include root or intermediate CA certificates")
+	}
+	roots, between := sortCerts(olds)
+	for _, cert := range news[1:] {
+		if len(cert.AuthorityKeyId) > 0 {
+			between.AddCert(cert)
+		}
+	}
+	if _, err := news[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between}); err != nil {
+		return fmt.Errorf("new CA cert cannot be verified using old CA chain: %w", err)
+	}
+	return nil
 }
 
 func (s *Server) takeCAs(body []byte, force bool) error {
@@ -234,29 +262,34 @@ func (s *Server) takeCAs(body []byte, force bool) error {
 	}
 	for _, name := range []string{"ServerCA", "ClientCA", "RequestHeaderCA", "ETCDServerCA", "ETCDPeerCA"} {
 		data, given := offered[name]
-		if !given || force {
+		if !given {
 			continue
 		}
-		certs, err := parseCerts(data)
-		if err != nil {
-			return fmt.Errorf("invalid new %s: %w", name, err)
-		}
-		old, err := readCerts(s.path(bootstrapFiles[name]...))
+		old, err := os.ReadFile(s.path(bootstrapFiles[name]...))
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return c.Equal(old[0]) || c.CheckSignatureFrom(old[0]) == nil }) {
-			return fmt.Errorf("new %s cert cannot be validated against old %s: use --force to replace it", name, name)
+		key, given := offered[name+"Key"]
+		if !given { // a key that was not given stays
+			if key, err = os.ReadFile(s.path(bootstrapFiles[name+"Key"]...)); err != nil {
+				return err
+			}
+		}
+		if err := validateCA(old, data, key); err != nil {
+			if !force {
+				return fmt.Errorf("failed to validate new CA certificates and keys: %s: %w", name, err)
+			}
+			warn("Save of CA certificates and keys forced, ignoring validation errors: %v", err)
 		}
 	}
 	now, err := s.readBootstrap()
 	if err != nil {
 		return err
 	}
-	merged := map[string][]byte{}
+	merged := map[string]kept{}
 	_ = json.Unmarshal(now, &merged)
 	for name, data := range offered {
-		merged[name] = data
+		merged[name] = kept{time.Now(), data}
 	}
 	data, _ := json.Marshal(merged)
 	sealed, err := seal(s.secret, data)

@@ -81,7 +81,7 @@ func (s *Server) controllerArgs() []string {
 		if kind == "kubelet-serving" {
 			authority = "server-ca"
 		}
-		args["cluster-signing-"+kind+"-cert-file"] = s.tls(authority + ".crt")
+		args["cluster-signing-"+kind+"-cert-file"] = s.tls(authority + ".nochain.crt")
 		args["cluster-signing-"+kind+"-key-file"] = s.tls(authority + ".key")
 	}
 	return componentArgs(args, s.o.Raw("kube-controller-manager-arg"))

@@ -87,7 +87,11 @@ func (s *Server) writeEtcdConfig(name, cluster, state string, alone bool) error 
 }
 
 func (s *Server) etcdComponent() *Component {
-	return &Component{Name: "etcd", Pod: true, Args: []string{"--config-file=" + filepath.Join(s.etcdDir(), "config")}}
+	var files []string
+	for _, name := range []string{"server-ca.crt", "peer-ca.crt", "server-client.crt", "peer-server-client.crt"} {
+		files = append(files, s.tls("etcd", name))
+	}
+	return &Component{Name: "etcd", Pod: true, Files: files, Args: []string{"--config-file=" + filepath.Join(s.etcdDir(), "config")}}
 }
 
 // etcdctl asks members (this one where no endpoints are given) with the client certificate.

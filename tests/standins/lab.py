@@ -97,7 +97,8 @@ class Machine:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the server and all that runs below it."""
         if self.process:
-            os.killpg(self.process.pid, how)
+            if self.process.poll() is None:
+                os.killpg(self.process.pid, how)
             self.process.wait(30)
             self.process = None
         self.end_pods()

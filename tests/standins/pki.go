@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -29,8 +30,19 @@ const (
 
 // Authority signs certificates.
 type Authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	cert  *x509.Certificate // the first one of the file signs
+	chain []*x509.Certificate
+	key   *ecdsa.PrivateKey
+}
+
+// bundle is what goes with everything that it signs, in the same file (k3s-io/k3s pkg/daemons/control/deps/deps.go,
+// createClientCertKey; pkg/server/handlers).
+func (a *Authority) bundle() []byte {
+	var text []byte
+	for _, cert := range a.chain {
+		text = append(text, pemBlock("CERTIFICATE", cert.Raw)...)
+	}
+	return text
 }
 
 // ensureAuthority reads an authority, or makes one where there is none.
@@ -64,7 +76,7 @@ func loadAuthority(certFile, keyFile string) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Authority{cert: certs[0], key: key}, nil
+	return &Authority{cert: certs[0], chain: certs, key: key}, nil
 }
 
 // Leaf is what a certificate is to say.
@@ -118,12 +130,11 @@ func ensureLeaf(author *Authority, leaf Leaf, certFile, keyFile string) error {
 	if err != nil {
 		return err
 	}
-	own := pemBlock("CERTIFICATE", author.cert.Raw)
-	return errors.Join(writeKey(keyFile, key), writeFile(certFile, append(cert, own...), 0o644))
+	return errors.Join(writeKey(keyFile, key), writeFile(certFile, append(cert, author.bundle()...), 0o644))
 }
 
 func leafFits(author *Authority, leaf Leaf, cert *x509.Certificate) bool {
-	if cert.CheckSignatureFrom(author.cert) != nil || time.Until(cert.NotAfter) < renewSpan {
+	if !bytes.Equal(cert.AuthorityKeyId, author.cert.SubjectKeyId) || cert.CheckSignatureFrom(author.cert) != nil || time.Until(cert.NotAfter) < renewSpan {
 		return false
 	}
 	for _, host := range leaf.Hosts {

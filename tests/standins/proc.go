@@ -7,9 +7,12 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,10 +22,13 @@ type Component struct {
 	Name    string
 	Args    []string
 	Env     []string
-	Log     string // file for its output, where that is not this program's
-	Pod     bool   // RKE2 runs it as a static pod: it outlives the unit, and is started again when it ends
+	Log     string   // file for its output, where that is not this program's
+	Pod     bool     // RKE2 runs it as a static pod: it outlives the unit, and is started again when it ends
+	Files   []string // beside those among its arguments: a pod is made anew where what they hold has changed
 	process *os.Process
 	done    chan struct{}
+
+	replaced atomic.Bool // its end is wanted
 }
 
 // Keeper starts components, watches them, and ends them.
@@ -126,7 +132,7 @@ func (k *Keeper) launch(c *Component) error {
 // ended: in K3s a component's end is the program's end, which systemd starts again; kubelet starts RKE2's pods again.
 func (k *Keeper) ended(c *Component, err error, tail *Tail) {
 	k.mu.Lock()
-	ending := k.ending
+	ending := k.ending || c.replaced.Load()
 	k.mu.Unlock()
 	if ending {
 		return
@@ -201,8 +207,70 @@ func (k *Keeper) survivor(c *Component) *os.Process {
 // shimWords is how a static pod looks among processes: a shim of containerd with the component below it, so that whatever ends
 // RKE2's pods (rke2-killall.sh looks for shims) ends these too.
 func (k *Keeper) shimWords(c *Component) []string {
-	shim := []string{filepath.Join(k.bin, shimName), "-namespace", "k8s.io", "-id", c.Name, "-address", criSocket, "--"}
+	shim := []string{filepath.Join(k.bin, shimName), "-namespace", "k8s.io", "-id", c.Name, "-address", criSocket,
+		"-file-hash", fileHash(c), "--"}
 	return append(append(shim, filepath.Join(k.bin, c.Name)), c.Args...)
+}
+
+// fileHash is of all files that the arguments of a static pod name, and of those that a kubeconfig among them names: RKE2 writes
+// it into the manifest, so that the kubelet makes the pod anew (rancher/rke2 pkg/staticpod/staticpod.go, hashFiles, readFiles).
+func fileHash(c *Component) string {
+	files := append([]string{}, c.Files...)
+	for _, each := range c.Args {
+		name, path, _ := strings.Cut(each, "=")
+		if stat, err := os.Stat(path); !strings.HasPrefix(path, "/") || err != nil || stat.IsDir() || strings.Contains(path, "audit.log") {
+			continue
+		}
+		files = append(files, path)
+		if name == "--kubeconfig" {
+			files = append(files, kubeconfigFiles(path)...)
+		}
+	}
+	sort.Strings(files)
+	var all []byte
+	for _, file := range slices.Compact(files) {
+		data, _ := os.ReadFile(file)
+		all = append(all, data...)
+	}
+	return sha256Hex(all)
+}
+
+func kubeconfigFiles(path string) []string {
+	data, _ := os.ReadFile(path)
+	var found []string
+	for _, line := range strings.Split(string(data), "\n") {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		if key == "certificate-authority" || key == "client-certificate" || key == "client-key" {
+			found = append(found, value)
+		}
+	}
+	return found
+}
+
+// restart ends a component of this name, and has it run anew.
+func (k *Keeper) restart(name string) {
+	k.mu.Lock()
+	var found *Component
+	for i, each := range k.running {
+		if each.Name == name {
+			found = each
+			k.running = append(k.running[:i], k.running[i+1:]...)
+			break
+		}
+	}
+	k.mu.Unlock()
+	if found == nil {
+		return
+	}
+	found.replaced.Store(true)
+	_ = found.process.Signal(syscall.SIGTERM)
+	select {
+	case <-found.done:
+	case <-time.After(20 * time.Second):
+		_ = found.process.Kill()
+		<-found.done
+	}
+	k.start(&Component{Name: found.Name, Args: found.Args, Env: found.Env, Log: found.Log, Pod: found.Pod, Files: found.Files})
 }
 
 const shimName = "containerd-shim-runc-v2"

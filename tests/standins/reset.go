@@ -86,7 +86,7 @@ func (s *Server) reset(text string) error {
 			return err
 		}
 	}
-	return writeFile(s.resetFlag(), nil, 0o600)
+	return errors.Join(s.writeUsers(), writeFile(s.resetFlag(), nil, 0o600))
 }
 
 // restore lays a snapshot's data down as those of a member of its own; what was there is put aside.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -174,7 +175,7 @@ func (s *Server) bootstrap(text string) error {
 			return err
 		}
 		s.waitForEtcd()
-		return s.saveBootstrap()
+		return errors.Join(s.writeUsers(), s.saveBootstrap())
 	}
 	return fmt.Errorf("stand-in: no datastore but embedded etcd is imitated; give --cluster-init or --server")
 }
@@ -191,9 +192,6 @@ func (s *Server) adopt(text string) error {
 	token, err := parseToken(text)
 	if err != nil {
 		return fmt.Errorf("failed to normalize server token; must be in format K10<CA-HASH>::<USERNAME>:<PASSWORD> or <PASSWORD>")
-	}
-	if s.secret != "" && s.secret != token.Password && s.etcdInitialized() {
-		return fmt.Errorf("bootstrap data already found and encrypted with different token")
 	}
 	s.secret = token.Password
 	return nil
@@ -222,7 +220,7 @@ func (s *Server) join(access *Access) error {
 		return err
 	}
 	s.waitForEtcd()
-	return nil
+	return s.writeUsers()
 }
 
 // controllers keep what the real ones keep by controllers in the cluster.

@@ -189,7 +189,7 @@ func (s *Server) signRequest(w http.ResponseWriter, r *http.Request, authority s
 		return
 	}
 	cert, err := signer.sign(leaf, request.PublicKey)
-	answer(w, append(cert, pemBlock("CERTIFICATE", signer.cert.Raw)...), err)
+	answer(w, append(cert, signer.bundle()...), err)
 }
 
 // apiProxy passes requests to kube-apiserver. A client with a certificate is named to it by the front-proxy certificate; one

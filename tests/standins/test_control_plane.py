@@ -7,10 +7,22 @@ import json
 import re
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 
+from sloth import registry
+from sloth.adapters.authority import cross_sign, make_authority
+from sloth.model.authorities import Rotation
+from sloth.model.secret import Secret
+from sloth.model.step import Put, Result
+from sloth.supervised.authorities import fingerprint
 from tests.standins.lab import eventually
+from tests.unit.distributions.kubeadm.run import run
+from tests.unit.supervised.clusters import cluster
+
+AGENTS = {"agent-token": "agents-new"}  # from the moment on at which tokens are replaced
+END = "-----END CERTIFICATE-----\n"
 
 pytestmark = pytest.mark.parametrize("lab", ["k3s", "rke2"], indirect=True, scope="module")
 
@@ -166,6 +178,115 @@ def test_certificates_are_made_anew_after_rotate(lab):
     assert second.kubectl("get", "--raw", "/readyz") == "ok"
 
 
+def rotation(machine, stage, made=None):
+    """One of its authorities as they are now, or of those that an earlier stage has made."""
+    plugin = registry.distribution(machine.lab.distro)
+    if made is None:
+        made = {}
+        for name, path in plugin.authorities().items():
+            own, key = (machine.root / each.lstrip("/") for each in (path, plugin.authority_keys()[name]))
+            made[name] = cross_sign(f"{name} new", own.read_text(), Secret(key.read_text()))
+    return Rotation(id="20260102T030405Z", stage=stage, authorities=made)
+
+
+def staged(machine, now, only=""):
+    """The files that the plugin has put for it, in this machine's root, as `rotate-ca` takes them."""
+    plugin = registry.distribution(machine.lab.distro)
+    of = cluster(plugin, 3)
+    steps = run(plugin.apply_authorities(of.nodes[0], of, now), {"look what it was given": Result(exit=1)}).steps
+    for step in steps:
+        if isinstance(step, Put) and only in step.path:
+            path = machine.root / step.path.lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(step.content.reveal() if isinstance(step.content, Secret) else step.content)
+            at = path.as_posix().partition("/tls/")[0]
+    return at
+
+
+def test_authorities_that_do_not_lead_to_the_old_ones_are_refused(lab):
+    first = lab.machines[0]
+    now = rotation(first, "trust")
+    stranger = {name: cross_sign("x", *make_authority("nobody's")) for name in now.authorities}
+    at = staged(first, rotation(first, "trust", stranger), only="client-ca")
+    said = first.run("certificate", "rotate-ca", f"--path={at}", code=1).stderr
+    assert "see server log for details" in said and "cannot be verified using old CA chain" in said
+    shutil.rmtree(at)
+    at = staged(first, now, only="client-ca")
+    alone = Path(at)
+    (alone / "tls/client-ca.crt").write_text(now.authorities["client"].new.partition(END)[0] + END)
+    assert "only a single certificate" in first.run("certificate", "rotate-ca", f"--path={at}", code=1).stderr
+    (alone / "tls/client-ca.crt").write_text(now.authorities["client"].chain)
+    (alone / "tls/client-ca.key").write_text(stranger["client"].key.reveal())
+    assert "cannot be loaded as X590KeyPair" in first.run("certificate", "rotate-ca", f"--path={at}", code=1).stderr
+    shutil.rmtree(at)
+
+
+def works_together(lab):
+    for machine in lab.machines:
+        assert machine.kubectl("get", "--raw", "/readyz") == "ok"
+        machine.kubectl("get", "nodes")
+        assert len(json.loads(machine.etcdctl("endpoint", "status", "--cluster", "-w", "json"))) == 3
+
+
+def test_authorities_are_replaced_without_a_moment_at_which_somebody_is_not_trusted(lab):
+    first = lab.machines[0]
+    before, now = first.token(), rotation(first, "trust")
+    said = first.run("certificate", "rotate-ca", f"--path={staged(first, now)}")
+    assert "certificates saved to datastore" in said.stdout
+    served = first.data / "server/tls/server-ca.crt"
+    assert served.read_text() != now.authorities["server"].chain, "what is in use is left alone until the next start"
+    for stage in ("trust", "drop"):
+        bundle = now.authorities["server"].chain if stage == "trust" else now.authorities["server"].new
+        for machine in lab.machines:
+            machine.stop()
+            if machine is not first:  # as documented: who joined with a token that names the authority gets the new one
+                machine.config(
+                    server=f"https://{first.address}:{lab.join_port}", token=first.token(), **{"secrets-encryption": True}
+                )
+            machine.start()
+            assert (machine.data / "server/tls/server-ca.crt").read_text() == bundle
+            eventually(lambda: works_together(lab))
+        assert first.token()[:67] == f"K10{fingerprint(now.authorities['server'])}" != before[:67]
+        if stage == "trust":
+            now = rotation(first, "drop", now.authorities)
+            first.run("certificate", "rotate-ca", f"--path={staged(first, now)}")
+    rows = json.loads(first.run("certificate", "check", "--output", "json").stdout)["Certificates"]
+    assert {row["Issuer"] for row in rows if row["Filename"] == "client-admin.crt" and row["Subject"] == "system:admin"} == {
+        "client new"
+    }
+
+
+def test_tokens_are_replaced_server_by_server(lab):
+    first, _, third = lab.machines
+    before = first.token()
+
+    def told(machine, token):
+        joins = {} if machine is first else {"server": f"https://{first.address}:{lab.join_port}"}
+        first_one = {"cluster-init": True} if machine is first and lab.distro == "k3s" else {}
+        machine.config(token=token, **AGENTS, **{"secrets-encryption": True}, **joins, **first_one)
+
+    told(first, before)
+    first.stop()
+    first.start()
+    assert (first.data / "server/agent-token").read_text().strip().endswith("::node:agents-new")
+    assert "Token rotated, restart" in first.run("token", "rotate").stdout
+    assert first.token() != before and first.token()[:67] == before[:67]
+    third.stop()
+    assert "encrypted with different token" in third.run("server", code=1).stderr, "it has the old one still"
+    third.end_pods()
+    token = first.token()
+    for machine in reversed(lab.machines):
+        machine.stop()
+        told(machine, token)
+        machine.start()
+        eventually(lambda: works_together(lab))
+    for machine in lab.machines:  # the datastore and every disk agree: they start again
+        machine.stop()
+        machine.start()
+        assert "::node:agents-new" in (machine.data / "server/agent-token").read_text()
+    eventually(lambda: works_together(lab))
+
+
 def test_components_end_with_the_program_or_outlive_it(lab):
     third = lab.machines[2]
     third.process.send_signal(signal.SIGTERM)
@@ -190,11 +311,11 @@ def test_a_snapshot_comes_back_on_a_machine_that_has_only_the_token(lab):
         machine.stop(signal.SIGKILL)
         shutil.rmtree(machine.data / "server")
     words = ("server", "--cluster-reset", f"--cluster-reset-restore-path={kept}")
-    first.config(token="not-the-one")
+    first.config(token="not-the-one", **AGENTS)
     assert "encrypted with different token" in first.run(*words, code=1).stderr
     first.end_pods()
     shutil.rmtree(first.data / "server")
-    first.config(token=token)
+    first.config(token=token, **AGENTS)
     assert "Managed etcd cluster membership has been reset" in first.run(*words).stderr
     assert "was previously reset" in first.run(*words, code=1).stderr
     first.start()
@@ -211,7 +332,7 @@ def test_after_lost_quorum_one_server_goes_on_alone(lab):
     first, second, _ = lab.machines
     for machine in lab.machines:
         machine.stop(signal.SIGKILL)
-    first.config(token=second.token())
+    first.config(token=second.token(), **AGENTS)
     first.run("server", "--cluster-reset")
     first.start()
     assert members(first) == {"s1": True}

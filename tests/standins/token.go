@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -48,7 +49,35 @@ func formatToken(user, password string, caFile string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return "K10" + sha256Hex(data) + "::" + user + ":" + password, nil
+	return "K10" + hashCA(data) + "::" + user + ":" + password, nil
+}
+
+// hashCA is what a token says of the cluster's CA: of one certificate the digest of the file, of a bundle the fingerprint of the
+// root to which its first certificate leads (docs.k3s.io/cli/token, "Secure"; k3s-io/k3s pkg/clientaccess/token.go).
+func hashCA(data []byte) string {
+	certs, err := parseCerts(data)
+	if err != nil || len(certs) == 1 {
+		return sha256Hex(data)
+	}
+	roots, between := sortCerts(certs[1:])
+	chains, err := certs[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between})
+	if err != nil {
+		return sha256Hex(data)
+	}
+	return sha256Hex(chains[0][len(chains[0])-1].Raw)
+}
+
+// sortCerts tells roots, which name no other signer, from those between.
+func sortCerts(certs []*x509.Certificate) (roots, between *x509.CertPool) {
+	roots, between = x509.NewCertPool(), x509.NewCertPool()
+	for _, cert := range certs {
+		if len(cert.AuthorityKeyId) == 0 || bytes.Equal(cert.AuthorityKeyId, cert.SubjectKeyId) {
+			roots.AddCert(cert)
+		} else {
+			between.AddCert(cert)
+		}
+	}
+	return roots, between
 }
 
 // readToken takes a token from a flag or the file that another flag names. The file must hold something.
@@ -99,7 +128,7 @@ func access(url, text, user string) (*Access, error) {
 	if token.CAHash == "" {
 		warn("Cluster CA certificate is not trusted by the host CA bundle, but the token does not include a CA hash. " +
 			"Use the full token from the server's node-token file to enable Cluster CA validation.")
-	} else if hash := sha256Hex(ca); hash != token.CAHash {
+	} else if hash := hashCA(ca); hash != token.CAHash {
 		return nil, fmt.Errorf("token CA hash does not match the Cluster CA certificate hash: %s != %s", token.CAHash, hash)
 	}
 	pool := x509.NewCertPool()

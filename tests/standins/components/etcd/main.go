@@ -21,6 +21,7 @@ func main() {
 		ctlv3.MustStart()
 	case "etcdutl":
 		tool := &cobra.Command{Use: "etcdutl"}
+		tool.PersistentFlags().StringVarP(&etcdutl.OutputFormat, "write-out", "w", "simple", "set the output format")
 		tool.AddCommand(etcdutl.NewSnapshotCommand(), etcdutl.NewHashKVCommand())
 		if tool.Execute() != nil {
 			os.Exit(1)
