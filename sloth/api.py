@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sloth.errors import ConfigError, CredentialsError, KubernetesError, MachinesError, SlothError, StepError
     from sloth.etcd.access import POD_WORDS, EtcdAccess
     from sloth.hosting.admin import WHY, Admin
+    from sloth.hosting.authorities import published, restart_workloads
     from sloth.hosting.balancer import API_PORT, BALANCER_CONFIG, BALANCER_UNIT, Front, balancer_config, balancer_steps
     from sloth.hosting.cni import cni_needs
     from sloth.hosting.host import HOST_FILES, HOST_TOOLS, KUBELET_SYSCTL, host_kernel, host_packages
@@ -131,7 +132,7 @@ __all__ += [
 # What operating a cluster takes (sloth.etcd, sloth.nodes).
 __all__ += ["POD_WORDS", "EtcdAccess", "leave"]
 # What health and certificates take.
-__all__ += ["IDENTITY", "CertificateFile", "Encryption", "Rotation", "parse_encryption"]
+__all__ += ["IDENTITY", "CertificateFile", "Encryption", "Rotation", "parse_encryption", "published", "restart_workloads"]
 
 
 def __getattr__(name: str) -> object:

@@ -190,6 +190,7 @@ def desk(
     options: Options, loaded: Loaded, verb: str, *, rehearse: bool = False, lock: bool = True, quiet: bool = False
 ) -> Iterator[Desk]:
     """Everything one run needs; lock, connections, views and log are given back at the end. Raises StateError."""
+    from sloth.adapters.api_transport import KubeTransport
     from sloth.adapters.backup_place import sweep
     from sloth.adapters.ssh import SshTransport
     from sloth.engine.bus import Bus
@@ -211,6 +212,7 @@ def desk(
         transport = Counted(SshTransport())
         rig = Rig(
             transport=transport,
+            api=KubeTransport(),
             state=state,
             machines=lambda name: here.machines(name),  # noqa: PLW0108  `here` is made below, of this very rig
             emit=bus.emit,

@@ -20,7 +20,8 @@ ENGINE = [
     f"tests/clouds/{name}.py"
     for name in ("adapter/test_names", "adapter/test_interrupts", "adapter/test_trouble", "test_lost_answers")
 ]
-MATRIX = [f"tests/unit/app/test_{name}.py" for name in ("upgrade_kill", "restore_kill", "kill_nodes")]  # a kill after every step
+# A kill after every step.
+MATRIX = [f"tests/unit/app/test_{name}.py" for name in ("upgrade_kill", "restore_kill", "recover_kill", "kill_nodes")]
 DEEP = [f"tests/e2e/test_{name}.py" for name in ("nodes", "secrets", "health", "kills", "kube_streams")]  # real clusters
 LONG = "tests/e2e/long"
 STORY = "tests/e2e/long/test_distributions.py"

@@ -42,6 +42,14 @@ class Certificates(Protocol):
 
 
 @runtime_checkable
+class RenewsWorkers(Protocol):
+    """Certificates of worker nodes, too, are renewed only when they are told to. Goes with Certificates."""
+
+    def renew_worker(self, node: Node, cluster: Cluster) -> Script[None]:
+        """Renew all certificates of this worker node; waits until it works again. Nodes come several side by side."""
+
+
+@runtime_checkable
 class RotatesAuthorities(Protocol):
     """Certificate authorities can be replaced, stage by stage, without a moment at which somebody is not trusted."""
 
@@ -56,6 +64,14 @@ class RotatesAuthorities(Protocol):
 
     def spread_authorities(self, server: Node, cluster: Cluster, rotation: Rotation) -> Script[None]:
         """On a control-plane node, when all nodes have the stage: what is kept in Kubernetes itself. Safe to repeat."""
+
+
+@runtime_checkable
+class CrossSigns(Protocol):
+    """New authorities are begun with a certificate of the old ones' hand, so that who trusts the old ones trusts them at once."""
+
+    def authority_keys(self) -> Mapping[str, str]:
+        """Name of each, as in `authorities` -> path of the key that signs with it, on control-plane nodes."""
 
 
 @runtime_checkable

@@ -8,6 +8,10 @@ from sloth.model.cluster import Cluster
 
 SNAPSHOTS = "/var/lib/sloth/snapshots"  # on control-plane nodes, 0700: what sloth saved there before it took a member out
 
+# `EtcdAccess.words` of a member that is a static pod: of its last two tries, for the newest may have only just begun. Where pods
+# log: KubeletConfiguration, `podLogsDir`, its default.
+POD_WORDS = "ls -tr /var/log/pods/kube-system_etcd-*/etcd/*.log | tail -n 2 | xargs -r tail -q -n 40"
+
 
 @dataclass(frozen=True, kw_only=True)
 class EtcdAccess:
@@ -23,6 +27,7 @@ class EtcdAccess:
     client_port: int = 2379
     peer_port: int = 2380
     unit: str = "kubelet"  # systemd unit that runs the member: its journal says why it does not
+    words: str = ""  # shell text that prints the last lines of the member itself; "" = they are in the unit's journal
 
     def client(self, address: str) -> str:
         """The URL under which the member at that mesh address answers clients."""
@@ -31,6 +36,11 @@ class EtcdAccess:
     def peer(self, address: str) -> str:
         """The URL under which the other members know the member at that mesh address."""
         return f"https://{address}:{self.peer_port}"
+
+    @property
+    def last_words(self) -> str:
+        """Shell text that prints what the member said last, newest line last; reads only."""
+        return self.words or f"journalctl -u {self.unit} -n 60 -o cat --no-pager"
 
     def flags(self, *addresses: str, seconds: int = 8) -> str:
         """Flags for `etcdctl` that reach the members at these mesh addresses: 2 s to connect, `seconds` to answer."""

@@ -78,6 +78,15 @@ def wait_healthy(access: EtcdAccess, address: str, name: str, *, timeout: float 
     )
 
 
+def room(access: EtcdAccess, *, folder: str = SNAPSHOTS) -> Ask:
+    """Whether a control-plane node has room for a snapshot, asked before anything is begun that saves one. Changes nothing."""
+    data = f"{quote(access.data_dir)}/member/snap/db"
+    text = f"""at={quote(folder)}; until [ -e "$at" ]; do at=${{at%/*}}; done
+free=$(df -Pk "$at" | awk 'NR == 2 {{print $4}}'); need=$(($(stat -c %s {data} 2>/dev/null || echo 0) / 1024 + 1024))
+[ "$free" -ge "$need" ] || {{ echo "No space left on device: $at has $free KiB, a snapshot needs $need KiB" >&2; exit 1; }}"""
+    return Ask(title="look for room for a snapshot", run=f"(\n{text}\n)", expected="")
+
+
 def snapshot(access: EtcdAccess, address: str, why: str, *, folder: str = SNAPSHOTS, kept: int = KEPT) -> Do:
     """Save all that etcd holds to `folder` on the node at that address, `TIME-WHY.db`, 0600; prints its path.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sloth.flows.up import Tools
 from sloth.model.phase import Phase
-from sloth.phases.authorities import MakeAuthority, RotateAuthorities
+from sloth.phases.authorities import CrossSign, MakeAuthority, RotateAuthorities
 from sloth.phases.certs import ReadKubeconfig, RenewCertificates
 from sloth.phases.connect import Connect
 from sloth.phases.encryption import EncryptionKey, EncryptSecrets
@@ -25,13 +25,13 @@ def leaves(tools: Tools) -> list[Phase]:
     return [*_look(tools), RenewCertificates(tools.distribution), ReadKubeconfig(tools.distribution)]
 
 
-def authorities(tools: Tools, make: MakeAuthority) -> list[Phase]:
+def authorities(tools: Tools, make: MakeAuthority, sign: CrossSign) -> list[Phase]:
     """New certificate authorities. The record's kubeconfig trusts both from the moment on from which everybody does."""
     return [
         *_look(tools),
-        RotateAuthorities(tools.distribution, make, until="trust", title="Trust new certificate authorities"),
+        RotateAuthorities(tools.distribution, make, sign, until="trust", title="Trust new certificate authorities"),
         ReadKubeconfig(tools.distribution),
-        RotateAuthorities(tools.distribution, make),
+        RotateAuthorities(tools.distribution, make, sign),
         ReadKubeconfig(tools.distribution),
     ]
 

@@ -15,18 +15,18 @@ from sloth.phases.survey import Survey
 
 
 def look(tools: Tools) -> list[Phase]:
-    """What every verb begins with: nothing is changed, and only control-plane nodes are asked."""
+    """What verbs that work on a server begin with: nothing is changed, and only control-plane nodes are asked."""
     return [Survey(), Connect(tools.login_for, rotate=False), FindServer(tools.distribution)]
 
 
 def cordon(tools: Tools, names: Sequence[str]) -> list[Phase]:
     """No new pods for these nodes."""
-    return [*look(tools), Cordon(tools.distribution, tuple(names))]
+    return [*reach(tools), Cordon(tuple(names))]
 
 
 def uncordon(tools: Tools, names: Sequence[str]) -> list[Phase]:
     """Pods again for these nodes."""
-    return [*look(tools), Uncordon(tools.distribution, tuple(names))]
+    return [*reach(tools), Uncordon(tuple(names))]
 
 
 def drain(tools: Tools, names: Sequence[str], *, seconds: float = 0.0, force: Collection[str] = ()) -> list[Phase]:
@@ -49,5 +49,5 @@ def may_leave(tools: Tools, names: Sequence[str], *, mark: bool = False) -> list
 
 
 def reach(tools: Tools) -> list[Phase]:
-    """The nodes that run, and how to log in: for verbs that need no Kubernetes."""
+    """The nodes that run, and how to log in: for verbs that need no Kubernetes, or no more of it than its API."""
     return [Survey(), Connect(tools.login_for, rotate=False)]

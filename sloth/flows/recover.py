@@ -11,7 +11,7 @@ from sloth.model.phase import Phase
 from sloth.phases.certs import ReadKubeconfig, RenewCertificates
 from sloth.phases.connect import Connect
 from sloth.phases.inspect import Inspect
-from sloth.phases.recover import Diagnose, StartServices
+from sloth.phases.recover import Diagnose, StartServices, TakeOutMembers
 from sloth.phases.survey import Survey
 from sloth.phases.vitals import Vitals
 
@@ -36,6 +36,12 @@ def certificates(tools: Tools, names: Sequence[str]) -> list[Phase]:
     """New certificates where they expired: nobody waits for other control planes, which may be no better off."""
     look: list[Phase] = [Survey(), Connect(tools.login_for, rotate=False), Inspect(tools.distribution, lenient=True)]
     return [*look, RenewCertificates(tools.distribution, names, expired=True), ReadKubeconfig(tools.distribution)]
+
+
+def members(tools: Tools, names: Sequence[str]) -> list[Phase]:
+    """These control-plane nodes leave etcd and Kubernetes and put their data aside; `again` has them join, as new members do."""
+    look: list[Phase] = [Survey(), Connect(tools.login_for, rotate=False), Inspect(tools.distribution, lenient=True)]
+    return [*look, TakeOutMembers(tools.distribution, names)]
 
 
 def again(tools: Tools) -> list[Phase]:

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sloth.health import certificates
-from sloth.health.etcd import members
-from sloth.health.view import SILENT, View
+from sloth.health.damage import damage
+from sloth.health.etcd import at, members, standing
+from sloth.health.view import SILENT, WORDS, View
 
 Kind = Literal[
     "quorum-lost", "service-stopped", "certificate-expired", "machine-stopped", "machine-lost", "half-joined", "address-changed",
-    "node-silent", "authority-expired",
+    "node-silent", "authority-expired", "member-damaged", "member-missing", "mesh-cut",
 ]  # fmt: skip
-# services: start them; certificates: renew them; up: the phases of `up`, for the nodes of the record; replace: make the node anew
-Cure = Literal["services", "certificates", "up", "replace", "by-hand"]
-ORDER: Mapping[Cure, int] = {"by-hand": 0, "services": 1, "certificates": 2, "up": 3, "replace": 4}
+# services: start them; certificates: renew them; member: take the node out, and have it join without its data; up: the phases of
+# `up`, for the nodes of the record; replace: make the node anew
+Cure = Literal["services", "certificates", "member", "up", "replace", "by-hand"]
+ORDER: Mapping[Cure, int] = {"by-hand": 0, "services": 1, "certificates": 2, "member": 3, "up": 4, "replace": 5}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,7 @@ def diagnose(case: Case) -> list[Ailment]:
     """Everything that is wrong, in the order in which it is cured. Nothing of what was not seen is taken for lost."""
     lost = _quorum(case)
     found = [*lost, *_services(case), *_expired(case), *_machines(case, quorum=not lost), *_joins(case, quorum=not lost)]
+    found += [] if lost else _members(case)
     return sorted(found, key=lambda ailment: ORDER[ailment.cure])
 
 
@@ -57,10 +60,15 @@ def _quorum(case: Case) -> list[Ailment]:
     well = sum(each.answered for each in voters)
     needed = len(voters) // 2 + 1
     servers = [lease.name for lease in case.view.servers if lease.name in case.members]
+    up = standing(case.view)
+    if voters and well < needed <= len(up):
+        why = "they do not reach one another over the mesh, or began only just now"
+        cause = f"etcd has no majority, but {len(up)} of {len(voters)} members run: {why}"
+        return [Ailment(kind="mesh-cut", node="", cause=cause, cure="by-hand", command="sloth health")]
     back = [name for name in servers if name in case.stopped or (case.view.answered(name) and _stands_still(case, name))]
     if voters and well < needed and well + len(back) < needed:
         cause = f"etcd lost its majority: {well} of {len(voters)} members answer, {needed} are needed"
-        alive = next((name for name in servers if case.view.answered(name)), "")
+        alive = next((name for name in servers if case.view.answered(name) and not damage(case.view.fact(name).get(WORDS))), "")
         restore = f"sloth backup restore --survivor {alive}" if alive else "sloth backup restore"
         return [Ailment(kind="quorum-lost", node="", cause=cause, cure="by-hand", command=restore)]
     if servers and not voters and not back and not any(case.view.answered(name) for name in servers):
@@ -86,6 +94,31 @@ def _services(case: Case) -> list[Ailment]:
             cause = f"not running: {', '.join(units)}"
             command = f"sloth ssh {name} -- systemctl start {' '.join(units)}"
             found.append(Ailment(kind="service-stopped", node=name, cause=cause, cure="services", command=command))
+    return found
+
+
+def _members(case: Case) -> list[Ailment]:
+    """Members that no restart brings back, on nodes that are well otherwise: the others have all that was ever confirmed."""
+    known = members(case.view)
+    listed, up = any(each.peers for each in known), standing(case.view)
+    found = []
+    for lease in case.view.servers if listed else ():
+        name, fact = lease.name, case.view.fact(lease.name)
+        works = case.view.answered(name) and fact.get("kube.state") == "joined" and not _stands_still(case, name)
+        if not works or name not in case.members:
+            continue
+        own = at(known, lease.mesh_address)
+        silent = own is not None and not own.answered
+        sign = damage(fact.get(WORDS)) if silent else ""
+        if own is None:
+            cause = "it is a control-plane node and has no etcd member"
+            found.append(Ailment(kind="member-missing", node=name, cause=cause, cure="member", command="sloth recover"))
+        elif sign:
+            cause = f"the data of its etcd member is damaged: “{sign}”"
+            found.append(Ailment(kind="member-damaged", node=name, cause=cause, cure="member", command="sloth recover"))
+        elif silent and name in up:
+            cause = "its etcd member runs and is cut off from the others over the mesh"
+            found.append(Ailment(kind="mesh-cut", node=name, cause=cause, cure="by-hand", command="sloth health"))
     return found
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sloth.health.damage import damage
 from sloth.health.finding import Finding, critical, healthy, unknown, warning
-from sloth.health.view import MEMBERS, STATUS, View
+from sloth.health.view import MEMBERS, STATUS, WORDS, View
 
 QUOTA = 2 << 30  # bytes: etcd's default --quota-backend-bytes, above which it takes no more writes
 FULL = 80  # percent of the quota in use
@@ -92,6 +93,21 @@ def _number(value: Any) -> int:
     return int(value) if isinstance(value, (int, str)) and str(value).isdigit() else 0
 
 
+def standing(view: View) -> frozenset[str]:
+    """Nodes whose own member answers them, be there a majority or not."""
+    own = {lease.name: lease.mesh_address for lease in view.servers}
+    return frozenset(
+        name
+        for name, said in view.spoken(STATUS)
+        if own[name] in {_host(str(each.get("Endpoint", ""))) for each in _list(said) if isinstance(each, dict)}
+    )
+
+
+def at(found: tuple[Member, ...], address: str) -> Member | None:
+    """The member that listens to its peers at that mesh address."""
+    return next((each for each in found if address in {_host(url) for url in each.peers}), None)
+
+
 def leader(view: View) -> str:
     """Name of the member that leads, as most of them see it; "" = none is known."""
     found = members(view)
@@ -110,8 +126,9 @@ def etcd(view: View) -> Iterator[Finding]:
         return
     yield from _leader(found, leader(view))
     yield from _majority(found)
+    said = {lease.mesh_address: damage(view.fact(lease.name).get(WORDS)) for lease in view.servers}
     for each in found:
-        yield from _one(each)
+        yield from _one(each, next(filter(None, (said.get(_host(url), "") for url in each.peers)), ""))
     yield from _strangers(view, found)
 
 
@@ -153,10 +170,11 @@ def _majority(found: tuple[Member, ...]) -> Iterator[Finding]:
         yield warning("etcd", "", f"{well} of {len(voters)} members answer: with one less there is no majority", "sloth recover")
 
 
-def _one(each: Member) -> Iterator[Finding]:
+def _one(each: Member, damaged: str) -> Iterator[Finding]:
     name = each.name or f"{each.id:x}"
     if not each.answered:
-        yield critical("etcd", name, "this member does not answer", "sloth recover")
+        why = f": its data is damaged (“{damaged}”)" if damaged else ""
+        yield critical("etcd", name, f"this member does not answer{why}", "sloth recover")
     elif each.learner:
         yield warning("etcd", name, "this member is still a learner: it has no vote", "sloth up")
     elif each.errors:

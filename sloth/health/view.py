@@ -17,6 +17,7 @@ SILENT = "vitals.silent"  # why a node did not answer
 NODES = "vitals.nodes"  # nodes as Kubernetes has them
 PODS = "vitals.pods"  # system pods
 MEMBERS = "vitals.members"  # `etcdctl member list -w json`
+WORDS = "vitals.etcd_words"  # what the member on that node said last, where it does not answer
 STATUS = "vitals.status"  # `etcdctl endpoint status --cluster -w json`
 
 

@@ -16,6 +16,7 @@ from sloth.model.secret import Secret
 # trust: both are trusted, the old ones sign. leaves: control planes show what the new ones signed. nodes: kubelets do as well.
 # drop: only the new ones are trusted.
 Stage = Literal["trust", "leaves", "nodes", "drop"]
+_END = "-----END CERTIFICATE-----\n"
 STAGES: tuple[Stage, ...] = ("trust", "leaves", "nodes", "drop")
 
 
@@ -26,6 +27,15 @@ class Authority:
     old: str
     new: str
     key: Secret  # of the new one
+
+    @property
+    def chain(self) -> str:
+        """Both, where the old one has signed too: who signs, its root by the old one's hand, and then the roots.
+
+        In this order, because OpenSSL goes on with the first certificate that fits: the root itself leads no further.
+        """
+        (own, *new), (crossed, *old) = _certificates(self.new), _certificates(self.old)
+        return "".join((own, crossed, *new, *old))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +73,10 @@ class Rotation:
             name: {"old": each.old, "new": each.new, "key": each.key.reveal()} for name, each in self.authorities.items()
         }
         return Secret(json.dumps(document, sort_keys=True))
+
+
+def _certificates(text: str) -> list[str]:
+    return [f"{each}{_END}" for each in text.split(_END) if each.strip()]
 
 
 def parse(text: Secret | None) -> Rotation | None:

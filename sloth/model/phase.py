@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from sloth.model.cluster import Cluster
 from sloth.model.names import NamePlan
-from sloth.model.node import Login
+from sloth.model.node import Login, Node
 from sloth.model.plan import MachineRequest
 from sloth.model.record import Record
 from sloth.model.step import Script
@@ -30,6 +30,22 @@ class Each:
     scripts: Mapping[str, Script[Any]]
     width: int = 64  # how many nodes at once
     gather: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Api:
+    """Talk to the Kubernetes API as the cluster's administrator. Answer: what the talk returns.
+
+    It goes through one of the `servers`, the first that lets us in; the next one is taken when that goes. `talk` is given a
+    `sloth.kube.api.Api` and yields requests: it is pure, as a script is. With `changes` its answer says whether it changed
+    something. It is about one node, in whose name it is shown and journalled.
+    """
+
+    title: str
+    node: str
+    servers: tuple[Node, ...]  # control-plane nodes, logged in to as `Connect` said
+    talk: Callable[[Any], Generator[Any, Any, Any]]
+    changes: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +141,7 @@ class Say:
 
 Order: TypeAlias = (
     Each
+    | Api
     | Keep
     | Connect
     | Preflight

@@ -22,6 +22,8 @@ class NodeRecord:
     boot_key: Secret | None = None  # one-time private host key in the user-data, until host_keys are in force
     boot_public_key: str = ""
     mesh_public_key: str = ""
+    # an existing host's `address`, `port`, `user`, `hostKey` as the spec had them; empty for machines that were made
+    host: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     joined: bool = False  # is (or was) a member of the Kubernetes cluster
     leaving: bool = False  # removal was begun and must be finished
 

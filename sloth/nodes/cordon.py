@@ -22,16 +22,6 @@ def cordon(name: str, kubectl: str) -> Do:
     )
 
 
-def uncordon(name: str, kubectl: str) -> Do:
-    """Have pods put there again, whoever cordoned it."""
-    return Do(
-        title=f"uncordon {name}",
-        unless=f'now=$({_unschedulable(name, kubectl)}) && [ "$now" != true ]',
-        run=_patch(name, kubectl, held=None, unschedulable=None),
-        hint="sloth status",
-    )
-
-
 def hold(name: str, kubectl: str, why: str) -> Do:
     """Cordon for a while, in one request with a note that it was sloth: a node that was cordoned before gets no note."""
     return Do(

@@ -6,14 +6,14 @@ learn to trust the new authorities would be shut out when the old ones go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from shlex import quote
 from typing import Any, cast
 
 from sloth.contracts.distribution import Distribution
-from sloth.contracts.lifecycle import RotatesAuthorities
+from sloth.contracts.lifecycle import CrossSigns, RotatesAuthorities
 from sloth.errors import KubernetesError, UsageError
 from sloth.model.authorities import Authority, Rotation, Stage, parse
 from sloth.model.cluster import Cluster
@@ -22,10 +22,12 @@ from sloth.model.phase import Each, Keep, Order, PhaseRun, Say
 from sloth.model.secret import Secret
 from sloth.model.step import Ask, Result, Script
 from sloth.phases.certs import refuse_absent
-from sloth.phases.depart import working_server
 from sloth.phases.quorum import guard_restart, other_server
+from sloth.phases.server import working_server
 
 MakeAuthority = Callable[[str], tuple[str, Secret]]  # common name -> certificate and key, PEM
+# common name, certificates of the old one, its key -> both, what is new being signed by the old one, too
+CrossSign = Callable[[str, str, Secret], Authority]
 GO_ON = "sloth certs rotate --ca"
 _SAID = {
     "trust": "everybody trusts the old and the new authorities",
@@ -41,6 +43,7 @@ class RotateAuthorities:
 
     distribution: Distribution
     make: MakeAuthority
+    sign: CrossSign
     until: Stage = "drop"
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC), repr=False)
     title: str = "Rotate certificate authorities"
@@ -82,14 +85,20 @@ class RotateAuthorities:
     def _begin(self, able: RotatesAuthorities, cluster: Cluster) -> Generator[Order, Any, Rotation]:
         server = working_server(cluster)
         assert server is not None  # noqa: S101  every node of the record was seen to be a member
-        paths = able.authorities()
-        read = yield Each(title="read the authorities", scripts={server.name: _read(list(paths.values()))})
         day = self.now()
-        made = {}
-        for (name, _), old in zip(paths.items(), read[server.name], strict=True):
-            new, key = self.make(f"{name} {day:%Y-%m-%d}")
-            made[name] = Authority(old=old, new=new, key=key)
-        return Rotation(id=f"{day:%Y%m%dT%H%M%SZ}", stage="trust", authorities=made)
+        mark = f"{day:%Y%m%dT%H%M%SZ}"
+        if isinstance(able, CrossSigns):
+            pairs = _read_pairs(able.authorities(), able.authority_keys())
+            read = yield Each(title="read the authorities", scripts={server.name: pairs})
+            made = {name: self.sign(f"{name} {mark}", old, key) for name, (old, key) in read[server.name].items()}
+        else:
+            paths = able.authorities()
+            read = yield Each(title="read the authorities", scripts={server.name: _read(list(paths.values()))})
+            made = {}
+            for name, old in zip(paths, read[server.name], strict=True):
+                new, key = self.make(f"{name} {day:%Y-%m-%d}")
+                made[name] = Authority(old=old, new=new, key=key)
+        return Rotation(id=mark, stage="trust", authorities=made)
 
     def _stage(self, able: RotatesAuthorities, rotation: Rotation, cluster: Cluster) -> PhaseRun:
         for node in cluster.control_plane:
@@ -129,6 +138,16 @@ def _read(paths: list[str]) -> Script[list[str]]:
     asks = [Ask(title=f"read {path}", run=f"awk {quote(first)} {path}") for path in paths]
     results = cast(list[Result], (yield list(asks)))
     return [f"{result.out.strip()}\n" for result in results]
+
+
+def _read_pairs(paths: Mapping[str, str], keys: Mapping[str, str]) -> Script[dict[str, tuple[str, Secret]]]:
+    """All certificates in each of the files, and the first key of the one beside it, PEM."""
+    asks = [Ask(title=f"read {path}", run=f"cat {path}") for path in paths.values()]
+    first = "{print} /-----END/ {exit}"
+    asks += [Ask(title=f"read {keys[name]}", run=f"awk {quote(first)} {keys[name]}", secret=True) for name in paths]
+    results = cast(list[Result], (yield list(asks)))
+    texts, secrets = results[: len(paths)], results[len(paths) :]
+    return {name: (f"{text.out.strip()}\n", Secret(key.out)) for name, text, key in zip(paths, texts, secrets, strict=True)}
 
 
 def _keep(rotation: Rotation | None) -> Keep:

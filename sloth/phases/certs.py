@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sloth.contracts.distribution import Distribution
-from sloth.contracts.lifecycle import Certificates
+from sloth.contracts.lifecycle import Certificates, RenewsWorkers
 from sloth.errors import KubernetesError, UsageError
 from sloth.model.cluster import Cluster
 from sloth.model.phase import Each, Keep, PhaseRun
-from sloth.phases.depart import working_server
 from sloth.phases.kubeconfig import named
+from sloth.phases.server import working_server
 
 
 def able(distribution: Distribution) -> Certificates:
@@ -55,7 +55,7 @@ def _well(cluster: Cluster, name: str) -> bool:
 
 @dataclass(frozen=True)
 class RenewCertificates:
-    """All leaves of every control-plane node, in plan order. Worker nodes have none but their kubelet's, which renews itself."""
+    """All leaves of every control-plane node, in plan order; then those of workers, where they do not renew theirs themselves."""
 
     distribution: Distribution
     nodes: Sequence[str] = ()  # only these; none given = all
@@ -72,6 +72,12 @@ class RenewCertificates:
             if not self.nodes or node.name in self.nodes:
                 yield Each(title=f"renew certificates of {node.name}", scripts={node.name: plugin.renew(node, cluster)})
                 cluster = replace(cluster, changed=cluster.changed | {node.name})
+        if isinstance(plugin, RenewsWorkers) and not self.nodes:
+            here = [node for node in cluster.workers if cluster.fact(node.name).get("kube.state") == "joined"]
+            yield Each(
+                title="renew certificates of workers", scripts={node.name: plugin.renew_worker(node, cluster) for node in here}
+            )
+            cluster = replace(cluster, changed=cluster.changed | {node.name for node in here})
         return cluster
 
 

@@ -12,8 +12,8 @@ from sloth.model.facts import Facts
 from sloth.model.node import Node
 from sloth.model.phase import Each, Keep, PhaseRun
 from sloth.model.record import Record
-from sloth.phases.depart import working_server
 from sloth.phases.quorum import clear_way, guard
+from sloth.phases.server import working_server
 
 
 @dataclass(frozen=True)

@@ -2,51 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 from sloth.contracts.distribution import Distribution
+from sloth.errors import SlothError
 from sloth.model.cluster import Cluster
-from sloth.model.phase import Each, PhaseRun
-from sloth.model.step import Script
-from sloth.nodes.api import wait_api
-from sloth.nodes.cordon import cordon, uncordon
-from sloth.nodes.drain import drain_seen
-from sloth.phases.server import kubectl_of, members, server_of
+from sloth.model.phase import Api, Each, PhaseRun
+from sloth.nodes.drain import drain_seen, unknown
+from sloth.phases.server import doors_to, kubectl_of, members, server_of
 
 
 @dataclass(frozen=True)
 class Cordon:
-    """One round trip for all nodes."""
+    """Through the API: two requests for each node."""
 
-    distribution: Distribution
     names: tuple[str, ...]
     title: str = "Cordon"
 
     def run(self, cluster: Cluster) -> PhaseRun:
         """Cordon those that are not. Raises UsageError, KubernetesError."""
-        return (yield from _on_server(cluster, self.title, self._steps(cluster), self.names))
-
-    def _steps(self, cluster: Cluster) -> Script[None]:
-        kubectl = kubectl_of(self.distribution)
-        yield [wait_api(kubectl), *(cordon(name, kubectl) for name in members(cluster, self.names))]
+        return (yield from _marked(cluster, self.names, on=True))
 
 
 @dataclass(frozen=True)
 class Uncordon:
-    """One round trip for all nodes."""
+    """Through the API: two requests for each node."""
 
-    distribution: Distribution
     names: tuple[str, ...]
     title: str = "Uncordon"
 
     def run(self, cluster: Cluster) -> PhaseRun:
         """Uncordon those that are cordoned, whoever did that. Raises UsageError, KubernetesError."""
-        return (yield from _on_server(cluster, self.title, self._steps(cluster), self.names))
-
-    def _steps(self, cluster: Cluster) -> Script[None]:
-        kubectl = kubectl_of(self.distribution)
-        yield [wait_api(kubectl), *(uncordon(name, kubectl) for name in members(cluster, self.names))]
+        return (yield from _marked(cluster, self.names, on=False))
 
 
 @dataclass(frozen=True)
@@ -70,7 +60,20 @@ class Drain:
         return cluster
 
 
-def _on_server(cluster: Cluster, title: str, script: Script[None], names: Collection[str]) -> PhaseRun:
-    members(cluster, names)
-    yield Each(title=title, scripts={server_of(cluster).name: script})
+def _marked(cluster: Cluster, names: Collection[str], *, on: bool) -> PhaseRun:
+    servers = doors_to(cluster)
+    for name in members(cluster, names):
+        title = f"{'cordon' if on else 'uncordon'} {name}"
+        yield Api(title=title, node=name, servers=servers, talk=partial(_mark, name, on))
     return replace(cluster, changed=cluster.changed | frozenset(names))
+
+
+def _mark(name: str, on: bool, api: Any) -> Generator[Any, Any, bool]:
+    from sloth.kube.workloads.draining import cordon
+
+    try:
+        return (yield from cordon(api, name, on=on))
+    except SlothError as error:
+        if error.code != "kube/not-found":
+            raise
+        raise unknown(name) from error

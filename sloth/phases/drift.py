@@ -20,8 +20,8 @@ from sloth.model.drift import Drifted, Layer
 from sloth.model.node import Node
 from sloth.model.phase import Each, Order, PhaseRun, SurveyMachines, Together
 from sloth.model.step import Do, Put, Result, Script, Step, Upload
-from sloth.phases.depart import working_server
 from sloth.phases.mesh import in_force, view_of, with_mtu
+from sloth.phases.server import working_server
 from sloth.phases.survey import providers
 
 Tell = Callable[[Drifted], None]

@@ -8,7 +8,7 @@ from sloth.contracts.distribution import Distribution
 from sloth.model.cluster import Cluster
 from sloth.model.phase import Balance, Each, Keep, PhaseRun
 from sloth.model.secret import Secret
-from sloth.phases.depart import working_server
+from sloth.phases.server import working_server
 
 API_PORT = 6443
 

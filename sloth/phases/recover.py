@@ -1,4 +1,4 @@
-"""Phases of `sloth recover`: find out what is wrong, and start services that stand still."""
+"""Phases of `sloth recover`: find out what is wrong, start services that stand still, take out members whose data is damaged."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from sloth.health.diagnosis import Ailment, Case, diagnose
 from sloth.model.cluster import Cluster
 from sloth.model.phase import Each, PhaseRun, SurveyMachines, Together
 from sloth.model.step import Script, Step
+from sloth.phases.backup_create import able
 from sloth.phases.mesh import in_force, with_mtu
 from sloth.phases.mesh import view_of as mesh_view
 from sloth.phases.prepare import STAMP, managed_paths
+from sloth.phases.quorum import guard
+from sloth.phases.server import server_of
 from sloth.phases.stamp import stamped
 from sloth.phases.survey import providers
 from sloth.phases.vitals import view_of
@@ -70,6 +73,31 @@ class StartServices:
                 scripts[node.name] = _list(stamped(STAMP, steps, managed_paths(steps)))
         yield Each(title=self.title, scripts=scripts)
         return replace(cluster, changed=cluster.changed | frozenset(scripts))
+
+
+@dataclass(frozen=True)
+class TakeOutMembers:
+    """Control-plane nodes whose etcd cannot go on leave the cluster, with their machine: what `up` does next is a join.
+
+    Under the quorum guard and after a snapshot, as any removal; what is left of their data is put aside on the node, not away.
+    Each part that an earlier run did is skipped.
+    """
+
+    distribution: Distribution
+    names: Sequence[str]
+    title: str = "Take out damaged members"
+
+    def run(self, cluster: Cluster) -> PhaseRun:
+        """One after the other. Raises KubernetesError `etcd/quorum`, UsageError."""
+        saves = able(self.distribution)
+        for node in [node for node in cluster.control_plane if node.name in self.names]:
+            server = server_of(cluster, avoid=self.names)
+            yield from guard(self.distribution, server, [node.name], cluster)
+            out = self.distribution.evict(server, node.name, cluster)
+            yield Each(title=f"drain {node.name} and take out its member", scripts={server.name: out})
+            yield Each(title=f"put the data of {node.name} aside", scripts={node.name: saves.halt(node, cluster)})
+            cluster = replace(cluster, changed=cluster.changed | {node.name})
+        return cluster
 
 
 def _list(steps: list[Step]) -> Script[None]:

@@ -17,9 +17,9 @@ from sloth.model.phase import Connect, Each, Keep, PhaseRun
 from sloth.model.record import Record
 from sloth.model.step import Ask, Do, Result, Script
 from sloth.phases.connect import LoginFor, accepted
-from sloth.phases.depart import working_server
 from sloth.phases.leases import MakeKey
 from sloth.phases.mesh import Mesh
+from sloth.phases.server import working_server
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from sloth.model.facts import Facts
 from sloth.model.node import Node
 from sloth.model.phase import Each, PhaseRun
 from sloth.model.step import Ask, Result, Script
-from sloth.phases.depart import working_server
 from sloth.phases.inspect import parse
 
 
@@ -60,6 +59,16 @@ def server_of(cluster: Cluster, avoid: Collection[str] = ()) -> Node:
     return server
 
 
+def doors_to(cluster: Cluster) -> tuple[Node, ...]:
+    """The control-plane nodes that are members, through which the API is reached. Raises KubernetesError if none runs."""
+    servers = tuple(node for node in cluster.control_plane if cluster.record.node(node.name).joined)
+    if not servers:
+        raise KubernetesError(
+            "kubernetes/no-server", f"no control-plane node of {cluster.spec.name} runs that is a member", hint="sloth status"
+        )
+    return servers
+
+
 def kubectl_of(distribution: Distribution) -> str:
     """The administrator's kubectl. Raises UsageError for a distribution that has none."""
     if not isinstance(distribution, HasKubectl):
@@ -97,3 +106,14 @@ def running(cluster: Cluster, names: Collection[str]) -> list[Node]:
             hint="sloth up starts machines that are off",
         )
     return [nodes[name] for name in dict.fromkeys(names)]
+
+
+def working_server(cluster: Cluster) -> Node | None:
+    """A control-plane node that stays and was seen to be a member, or None: if there is one, one whose etcd and API are ready."""
+    members = [node for node in cluster.control_plane if cluster.fact(node.name).get("kube.state") == "joined"]
+    return min(members, key=lambda node: _down(cluster, node), default=None)
+
+
+def _down(cluster: Cluster, node: Node) -> int:
+    fact = cluster.fact(node.name)
+    return [fact.get("kube.etcd"), fact.get("kube.api")].count("down")

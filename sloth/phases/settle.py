@@ -10,7 +10,7 @@ from sloth.model.cluster import Cluster
 from sloth.model.node import Node
 from sloth.model.phase import Each, PhaseRun
 from sloth.model.step import Do, Script
-from sloth.phases.depart import working_server
+from sloth.phases.server import working_server
 from sloth.phases.stamp import digest, stamped
 
 STAMP = "settle"

@@ -15,8 +15,8 @@ from sloth.model.facts import Facts
 from sloth.model.node import Node
 from sloth.model.phase import Each, PhaseRun
 from sloth.model.step import Ask, Result, Script, Wait
-from sloth.phases.depart import working_server
 from sloth.phases.prepare import STAMP
+from sloth.phases.server import working_server
 from sloth.phases.stamp import digest
 from sloth.upgrade.batches import Pool, most
 from sloth.upgrade.finding import Finding, warns

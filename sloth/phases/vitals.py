@@ -14,7 +14,7 @@ from sloth.contracts.distribution import Distribution
 from sloth.contracts.lifecycle import Certificates, HasEtcd, HasKubectl
 from sloth.errors import SlothError
 from sloth.health import certificates, hosts, mesh, nodes, pods
-from sloth.health.view import MEMBERS, NODES, PODS, SILENT, STATUS, View
+from sloth.health.view import MEMBERS, NODES, PODS, SILENT, STATUS, WORDS, View
 from sloth.model.certificate import CertificateFile
 from sloth.model.cluster import Cluster
 from sloth.model.facts import Facts
@@ -54,9 +54,15 @@ class Vitals:
         """What only a control-plane node can say, by the key of its answer."""
         found: dict[str, Ask] = {}
         if node.is_control_plane and isinstance(self.distribution, HasEtcd):
-            flags = self.distribution.etcd_access().flags(node.mesh_address)
+            access = self.distribution.etcd_access()
+            flags = access.flags(node.mesh_address)
             found[MEMBERS] = _ask("list etcd's members", f"etcdctl member list -w json --consistency=s {flags}")
-            found[STATUS] = _ask("ask etcd's members", f"etcdctl endpoint status --cluster -w json {flags}")
+            # `--cluster` asks for the list of members in a way that needs a majority; without one each speaks for itself.
+            every = f"etcdctl endpoint status --cluster -w json {flags}"
+            own = f"etcdctl endpoint status -w json {access.flags(node.mesh_address, seconds=3)}"
+            found[STATUS] = _ask("ask etcd's members", f"{every} 2>/dev/null | grep . || {own}")
+            lives = f"etcdctl endpoint status -w simple {access.flags(node.mesh_address, seconds=3)} >/dev/null 2>&1"
+            found[WORDS] = _ask("read why etcd does not run", f"{lives} || {{ {access.last_words}; }}")
         if node.is_control_plane and isinstance(self.distribution, HasKubectl):
             kubectl = self.distribution.kubectl()
             every = "-o jsonpath='{range .items[*]}%s{end}'"

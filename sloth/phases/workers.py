@@ -9,7 +9,7 @@ from sloth.errors import raise_all
 from sloth.model.cluster import Cluster
 from sloth.model.phase import Each, PhaseRun
 from sloth.phases.control_plane import evict_predecessor, joined, missing_members, remember_members
-from sloth.phases.depart import working_server
+from sloth.phases.server import working_server
 
 
 @dataclass(frozen=True)

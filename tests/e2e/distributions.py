@@ -85,7 +85,9 @@ def _etcd() -> Path:
     """etcd and its tools as one program, by the name that it is called by."""
     import tests.standins.build as standins
 
-    target = cache_dir() / "standins" / "etcd"
+    source = standins.HERE / "components" / "etcd"
+    content = b"".join((source / name).read_bytes() for name in ("main.go", "go.mod", "go.sum"))
+    target = cache_dir() / "standins" / f"etcd-{hashlib.sha256(content).hexdigest()[:16]}"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
         standins.compile_etcd(target)

@@ -4,15 +4,19 @@ import asyncio
 import os
 import pty
 import secrets
+import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
+from sloth import reach
 from sloth.errors import ConnectError, KubernetesError
 from sloth.kube import AsyncClient, Client
+from sloth.kube.retry import Policy
 from sloth.kube.streams import asking, process
+from sloth.model.options import Options
 from tests.e2e.cluster import SLOTH, eventually
 from tests.kube.streams.cases import CASES, COPIES, grown, tree
 
@@ -184,3 +188,66 @@ def test_port_forward_of_the_command_line_ends_with_ctrl_c(config):
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=30) == ("", "\n")
     assert process.returncode == 0
+
+
+@pytest.fixture
+def walled(bed, config):
+    """The node's firewall refuses the API to everybody outside; the mesh and the node itself are not concerned."""
+    rule = "INPUT -i eth0 -p tcp --dport 6443 -j REJECT --reject-with tcp-reset"
+    bed.inside("control-1", f"iptables -I {rule}")
+    with Client.from_kubeconfig(config, policy=Policy(attempts=2)) as client, pytest.raises(ConnectError):
+        client.get("namespaces", "default")
+    yield bed
+    bed.inside("control-1", f"iptables -D {rule}")
+
+
+def test_an_api_behind_a_firewall_is_reached_through_ssh(walled, tmp_path):
+    done = walled.sloth("kube", "get", "nodes", "-o", "name")
+    assert done.stdout == "node/control-1\n"
+    assert "cannot be reached from here" in done.stderr
+    assert walled.sloth("kube", "get", "nodes", "-o", "name", "--via-ssh").stderr == ""
+    assert walled.sloth("kube", "exec", "--via-ssh", "web", "--", "echo", "hello").stdout == "hello\n"
+    write = "echo told > /proc/1/fd/1"
+    walled.sloth("kube", "exec", "--via-ssh", "web", "--", "sh", "-c", write)
+    assert "told" in walled.sloth("kube", "logs", "web", "--via-ssh", "--container", "app").stdout
+    (tmp_path / "file").write_bytes(os.urandom(500_000))
+    walled.sloth("kube", "cp", str(tmp_path / "file"), "web:/work/through", "--via-ssh")
+    walled.sloth("kube", "cp", "web:/work/through", str(tmp_path / "back"), "--via-ssh")
+    assert (tmp_path / "back").read_bytes() == (tmp_path / "file").read_bytes()
+
+
+def test_nodes_are_cordoned_and_released_through_ssh(walled):
+    for verb, wanted in (("cordon", "true"), ("cordon", "true"), ("uncordon", "")):
+        walled.sloth("nodes", verb, "control-1")
+        read = ("kube", "get", "node", "control-1", "-o", "jsonpath={.spec.unschedulable}", "--via-ssh")
+        assert walled.sloth(*read).stdout.strip() == wanted
+
+
+def test_a_port_behind_a_firewall_is_forwarded_through_ssh(walled):
+    serve = "socat TCP-LISTEN:8080,fork,reuseaddr EXEC:cat </dev/null >/dev/null 2>&1 &"
+    walled.sloth("kube", "exec", "--via-ssh", "web", "--", "sh", "-c", serve)
+    words = [SLOTH, "kube", "port-forward", "--via-ssh", "pod/web", ":8080"]
+    process = subprocess.Popen(words, cwd=walled.folder, env=walled.env, stdout=subprocess.PIPE, text=True)
+    try:
+        port = int(process.stdout.readline().split()[0].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
+            line.sendall(b"there and back")
+            assert line.recv(100) == b"there and back"
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def test_a_watch_outlives_its_ssh_connection(walled):
+    options = Options(cluster=walled.name, state_dir=walled.folder / "data")
+    connection = reach.connection(options, via_ssh=True)
+    with Client(connection) as client:
+        watch = client.watch("configmaps", fields="metadata.name!=kube-root-ca.crt")
+        item = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "before"}}
+        client.create(item)
+        assert next(watch).object["metadata"]["name"] == "before"
+        walled.inside("control-1", "pkill -9 -f '^sshd: root'")
+        walled.inside("control-1", "kubectl --kubeconfig /etc/kubernetes/admin.conf create configmap in-the-gap")
+        assert next(watch).object["metadata"]["name"] == "in-the-gap"
+        watch.close()
+    connection.route.close()

@@ -10,6 +10,7 @@ import pytest
 
 from tests.e2e.cluster import eventually
 from tests.e2e.test_health import stored
+from tests.e2e.test_nodes import etcd_members
 
 OFF = "  kubernetes: {encryption: {enabled: false}}\n"
 
@@ -84,3 +85,31 @@ def test_back_to_plain_text(bed):
     assert b"open-sesame" in stored(bed, "one")
     assert "secretbox" not in bed.inside("control-1", "cat /etc/sloth/apiserver/encryption.json")
     assert word(bed) == b"open-sesame"
+
+
+@pytest.mark.timeout(2400)
+def test_three_control_planes_get_other_authorities_and_the_api_never_stops_deciding(bed):
+    """One node after the other, each with a majority of others; killed in the middle, the same command goes on."""
+    pki = "/etc/kubernetes/pki"
+    servers = ["control-1", "control-2", "control-3"]
+    bed.write(control=3, workers=1, extra=OFF)
+    bed.up()
+    before = bed.inside("control-1", f"cat {pki}/ca.crt {pki}/front-proxy-ca.crt {pki}/etcd/ca.crt")
+    bed.killed_at(20, "certs", "rotate", "--ca", "--yes")
+    bed.sloth("unlock", code=None)
+    eventually(lambda: bed.kubectl("create", "configmap", "in-the-middle", timeout=5), timeout=30)
+    done = bed.json("certs", "rotate", "--ca", "--yes", timeout=1200)["data"]
+    print(f"\ncerts rotate --ca of three, the rest of it: {done['seconds']} s")
+    (bed.folder / "kubeconfig").unlink(missing_ok=True)
+    now = {name: bed.inside(name, f"cat {pki}/ca.crt {pki}/front-proxy-ca.crt {pki}/etcd/ca.crt") for name in servers}
+    assert len(set(now.values())) == 1, "all have the same"
+    new = now["control-1"].split("-----END CERTIFICATE-----")
+    assert len(new) == 4 and not set(filter(str.strip, new)) & set(before.split("-----END CERTIFICATE-----"))
+    for name in [*servers, "work-1"]:
+        bed.inside(name, f"openssl verify -CAfile {pki}/ca.crt /var/lib/kubelet/pki/kubelet-client-current.pem")
+    assert etcd_members(bed, "control-2") == dict.fromkeys(servers, "false")
+    eventually(lambda: bed.sloth("health"), timeout=120, every=3)
+    assert bed.kubectl("get", "configmap", "in-the-middle", "-o", "name") == "configmap/in-the-middle"
+    assert word(bed) == b"open-sesame"
+    assert bed.up()["changed"] == []
+    assert bed.json("status", "--drift")["data"]["drift"] == []

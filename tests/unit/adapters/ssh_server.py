@@ -209,6 +209,8 @@ class Interface(paramiko.ServerInterface):
 
     def _forward(self, chanid: int, destination: tuple[str, int], transport: paramiko.Transport) -> None:
         channel = transport.accept(5)
+        while channel is None and transport.is_active():  # another thread took the one that this one was woken for
+            channel = transport.accept(5)
         if channel is not None:
             with contextlib.suppress(OSError, EOFError, paramiko.SSHException), contextlib.closing(channel):
                 self.server.forward_to(channel, destination)

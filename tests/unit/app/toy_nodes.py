@@ -8,6 +8,9 @@ from __future__ import annotations
 import json
 import re
 
+from sloth.kube.api import Api
+from sloth.kube.kinds import Kinds
+from sloth.kube.wire import Answer
 from sloth.model.step import Result
 
 KUBECTL = "toy kubectl"
@@ -25,10 +28,6 @@ def _node(host, name):
 
 def _cordoned(host, match):
     return 0 if _node(host, match["name"])["unschedulable"] else 1
-
-
-def _schedulable(host, match):
-    return 1 - _cordoned(host, match)
 
 
 def _cordon(host, match):
@@ -107,7 +106,6 @@ HANDLERS = [
     (rf"{_K} get pods -n kube-system .*", lambda host, _: f"toy\tDaemonSet\ttoy\t{host.name}\tRunning\tTrue\t"),
     (rf'\[ "\$\({_K} get --raw /readyz 2>/dev/null\)" = ok \]', lambda host, _: 0 if host.members() else 1),
     (rf"\[ \"\$\({_GET}'\{{\.spec\.unschedulable\}}'\)\" = true \]", _cordoned),
-    (rf"now=\$\({_GET}'\{{\.spec\.unschedulable\}}'\) && \[ \"\$now\" != true \]", _schedulable),
     (rf"held=\$\({_GET}'\{{\.metadata\.annotations\.[^']*'\) && \[ -z \"\$held\" \]", _held),
     (rf"held=\$\({_GET}.* \|\| {_K} patch node .* -p '(?P<body>[^']*)' >/dev/null; \}}", _patch),
     (rf"{_K} cordon (?P<name>\S+) >/dev/null", _cordon),
@@ -126,3 +124,55 @@ HANDLERS = [
     (r"\(eval hostname\)\n.*", lambda host, _: f"{host.name}\n\nsloth-exit 0"),
     (r"\(eval (?P<text>.*)\)\ncode=.*", lambda host, match: f"\nsloth-exit {3 if host.name in match['text'] else 0}"),
 ]
+
+
+class ToyApi:
+    """The API of toy clusters, as `Api` orders reach it: nodes, to be looked at and patched. The first door that opens counts."""
+
+    def __init__(self, world):
+        self._world = world
+
+    def open(self, kubeconfig, doors):
+        """A session: what it is asked is answered out of the facts of a toy host."""
+        assert kubeconfig.reveal()
+        return ToyTalks(self._world, [door.login for door in doors])
+
+
+class ToyTalks:
+    """Talks with one toy cluster."""
+
+    def __init__(self, world, logins):
+        self._world, self._logins = world, logins
+
+    def run(self, talk):
+        """Carry a talk through."""
+        host = next(self._world.host(login.node) for login in self._logins if login.node not in self._world.refused)
+        call = talk(Api(Kinds()))
+        try:
+            wanted = next(call)
+            while True:
+                with self._world.lock:
+                    answer = _answered(host, wanted)
+                    self._world.tick(f"{host.name}: {wanted.what}")
+                wanted = call.send(answer)
+        except StopIteration as done:
+            return done.value
+
+    def close(self):
+        """Nothing is open."""
+
+
+def _answered(host, request):
+    name = re.fullmatch("/api/v1/nodes/([^/]+)", request.path)[1]
+    if name not in host.members():
+        return Answer(404, b'{"kind": "Status", "reason": "NotFound", "code": 404}')
+    node = _node(host, name)
+    if request.method == "PATCH":
+        change = json.loads(request.body)
+        node["unschedulable"] = bool(change["spec"]["unschedulable"])
+        node["held"] = (change.get("metadata") or {}).get("annotations", {}).get("sloth.dev/cordoned", node["held"]) or ""
+    else:
+        assert request.method == "GET", request
+    notes = {"sloth.dev/cordoned": node["held"]} if node["held"] else {}
+    item = {"metadata": {"name": name, "annotations": notes}, "spec": {"unschedulable": node["unschedulable"]}}
+    return Answer(200, json.dumps({"apiVersion": "v1", "kind": "Node", **item}).encode())

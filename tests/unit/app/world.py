@@ -7,13 +7,14 @@ import threading
 from pathlib import Path
 
 from sloth import registry
-from sloth.adapters import ssh
+from sloth.adapters import api_transport, ssh
 from sloth.adapters.state_file import StateFile
 from sloth.contracts.provider import Provider
 from sloth.errors import ConnectError
 from sloth.model.options import Options
 from sloth.testing import FakeMachines
 from tests.unit.app.toy import Toy, ToyHost
+from tests.unit.app.toy_nodes import ToyApi
 
 SPEC = """apiVersion: sloth.dev/v1
 kind: Cluster
@@ -132,6 +133,7 @@ class World:
         monkeypatch.setattr(registry, "provider", lambda name: provider)
         monkeypatch.setattr(registry, "distribution", lambda name: toy)
         monkeypatch.setattr(ssh, "SshTransport", lambda: self)
+        monkeypatch.setattr(api_transport, "KubeTransport", lambda: ToyApi(self))
         for name in ("SLOTH_PASSPHRASE", "SLOTH_PASSPHRASE_FILE", "SLOTH_KEYRING", "KUBECONFIG"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("SLOTH_DATA_DIR", str(self.directory / "data"))

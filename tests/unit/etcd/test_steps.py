@@ -9,7 +9,7 @@ import pytest
 
 from sloth.etcd.access import EtcdAccess
 from sloth.etcd.members import Member
-from sloth.etcd.steps import ask_members, look, members_of, remove_member, snapshot, wait_healthy
+from sloth.etcd.steps import ask_members, look, members_of, remove_member, room, snapshot, wait_healthy
 from sloth.model.step import Ask, Result
 from sloth.testing.contract import check_steps
 from tests.unit.distributions.kubeadm.clusters import cluster
@@ -125,3 +125,22 @@ def test_members_are_looked_at_in_one_round_trip_under_their_nodes_names():
     assert [(each.name, each.healthy) for each in done.value] == [("control-1", True)]
     assert members_of([Result(), Result(), Result()], ACCESS, {}) == []
     assert replace(done.value[0], name="").label == "https://10.90.0.1:2380"
+
+
+@pytest.mark.parametrize(("size", "free", "fits"), [(40 << 20, 50_000, True), (40 << 20, 41_000, False), (None, 2000, True)])
+def test_room_for_a_snapshot_is_looked_for_where_it_will_be(tmp_path, size, free, fits):
+    """Of the folder that is there already: it and its parents may still be missing."""
+    data = tmp_path / "etcd"
+    if size is not None:
+        (data / "member/snap").mkdir(parents=True)
+        with (data / "member/snap/db").open("wb") as file:
+            file.truncate(size)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "df").write_text(f'#!/bin/sh\n[ "$2" = {tmp_path} ] && printf "head\\n/dev/x 1 1 {free} 1%% /\\n"\n')
+    (tools / "df").chmod(0o755)
+    ask = room(replace(ACCESS, data_dir=str(data)), folder=f"{tmp_path}/sloth/snapshots")
+    env = {"PATH": f"{tools}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", ask.run], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is fits
+    assert fits or "No space left on device" in done.stderr

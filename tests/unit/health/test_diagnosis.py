@@ -1,5 +1,6 @@
 """What `recover` makes of a look: cause and cure; what was not seen is not taken for lost, nothing dear is done on the side."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sloth.health.diagnosis import ORDER, Case, diagnose
-from sloth.health.view import MEMBERS, SILENT, STATUS
+from sloth.health.view import MEMBERS, SILENT, STATUS, WORDS
 from sloth.model.facts import Facts
 from tests.unit.health.test_rules import with_etcd
 from tests.unit.health.views import certificate, healthy_view, member, status, told, told_by_all
@@ -99,6 +100,71 @@ def test_a_kubelet_that_cannot_log_in_any_more_is_joined_anew_by_name():
 
 def test_a_changed_address_is_put_right_by_the_mesh_phase():
     assert found(case(moved=frozenset({"work-1"}))) == [("address-changed", "work-1", "up")]
+
+
+DAMAGED = '{"msg":"failed to open database","error":"invalid database"}'
+
+
+def damaged(view, *names):
+    for name in names:
+        view = told(view, name, values={WORDS: DAMAGED, MEMBERS: None, STATUS: None, "kube.etcd": "down", "kube.api": "down"})
+    return view
+
+
+def test_a_member_whose_data_is_damaged_leaves_and_joins_again():
+    view = damaged(with_etcd(ALL, [status(1), status(2)]), "cp-3")
+    (ailment,) = diagnose(case(view))
+    assert (ailment.kind, ailment.node, ailment.cure) == ("member-damaged", "cp-3", "member")
+    assert ailment.cause == "the data of its etcd member is damaged: “invalid database”"
+
+
+def test_without_a_majority_of_others_nobody_leaves_and_a_member_with_its_data_is_the_survivor():
+    view = damaged(with_etcd(ALL, [status(3, leader=0)]), "cp-1", "cp-2")
+    (ailment,) = diagnose(case(view))
+    assert (ailment.kind, ailment.cure, ailment.command) == ("quorum-lost", "by-hand", "sloth backup restore --survivor cp-3")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {WORDS: '{"error":"no space left on device"}'},  # it can go on with what it has
+        {WORDS: None},
+        {"unit.kubelet": "inactive"},  # an old log: its service is started first
+    ],
+)
+def test_a_member_that_is_only_silent_keeps_its_data(more):
+    view = told(damaged(with_etcd(ALL, [status(1), status(2)]), "cp-3"), "cp-3", values=more)
+    assert not [each for each in diagnose(case(view)) if each.cure == "member"]
+
+
+def test_old_words_of_a_member_that_answers_mean_nothing():
+    view = told(with_etcd(ALL, [status(1), status(2), status(3)]), "cp-3", values={WORDS: DAMAGED})
+    assert diagnose(case(view)) == []
+
+
+def test_a_control_plane_node_without_a_member_joins_again():
+    """As a recovery leaves it that was cut off between the two halves."""
+    view = damaged(with_etcd(ALL[:2], [status(1), status(2)]), "cp-3")
+    assert found(case(view)) == [("member-missing", "cp-3", "member")]
+
+
+def speaks_for_itself(view, *numbers):
+    """Each of these has only its own member's answer, which knows no leader."""
+    for n in numbers:
+        view = told(view, f"cp-{n}", values={STATUS: json.dumps([status(n, leader=0)])})
+    return view
+
+
+def test_a_majority_that_only_cannot_reach_itself_is_not_taken_for_lost():
+    """To go on with one of them alone would throw away what the others hold."""
+    (ailment,) = diagnose(case(speaks_for_itself(healthy_view(), 1, 2, 3)))
+    assert (ailment.kind, ailment.node, ailment.cure, ailment.command) == ("mesh-cut", "", "by-hand", "sloth health")
+    assert "3 of 3 members run" in ailment.cause
+
+
+def test_a_member_that_is_cut_off_is_named_and_left_alone():
+    view = speaks_for_itself(with_etcd(ALL, [status(1), status(2)]), 3)
+    assert found(case(view)) == [("mesh-cut", "cp-3", "by-hand")]
 
 
 NAMES = sorted(healthy_view().names)

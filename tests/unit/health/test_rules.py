@@ -10,7 +10,7 @@ from sloth.health.etcd import leader, members
 from sloth.health.mesh import pairs
 from sloth.health.report import assess
 from sloth.health.severity import Severity
-from sloth.health.view import MEMBERS, NODES, PODS, SILENT, STATUS
+from sloth.health.view import MEMBERS, NODES, PODS, SILENT, STATUS, WORDS
 from sloth.model.facts import Facts
 from sloth.testing.contract import reads_only
 from tests.unit.health.views import (
@@ -157,6 +157,12 @@ def test_a_member_without_a_node_and_a_node_without_a_member():
     found = problems(with_etcd(listed, [status(1), status(2), status(9)]), "etcd")
     assert ("critical", "cp-3", "it is a control-plane node and has no etcd member") in found
     assert ("warning", "gone", "etcd has a member that is on no node of this cluster") in found
+
+
+def test_a_member_whose_data_is_damaged_says_so():
+    view = told(with_etcd(ALL, [status(1), status(2)]), "cp-3", values={WORDS: "panic: invalid database"})
+    text = "this member does not answer: its data is damaged (“invalid database”)"
+    assert ("critical", "cp-3", text) in problems(view, "etcd")
 
 
 @pytest.mark.parametrize("text", [None, "", "no JSON", "[]", "{}", '[{"Status": 1}]'])

@@ -1,11 +1,11 @@
-"""Cordon and uncordon on a real shell: a question that fails never passes for an answer."""
+"""Cordon, hold and release on a real shell: a question that fails never passes for an answer."""
 
 import os
 import subprocess
 
 import pytest
 
-from sloth.nodes.cordon import cordon, hold, release, uncordon
+from sloth.nodes.cordon import cordon, hold, release
 
 NODE = """case "$*" in
   patch*) echo "$*" >>../done ;;
@@ -40,18 +40,15 @@ def shell(tmp_path):
 
 def test_what_is_so_already_is_left_alone(shell):
     assert shell(cordon("a", "kubectl"), unschedulable="true") == ("", 0)
-    assert shell(uncordon("a", "kubectl")) == ("", 0)
     assert shell(hold("a", "kubectl", "reboot"), unschedulable="true") == ("", 0)
     assert shell(release("a", "kubectl"), unschedulable="true") == ("", 0), "somebody else has cordoned it"
 
 
 def test_what_is_not_so_is_done(shell):
     assert shell(cordon("a", "kubectl")) == ("cordon", 0)
-    assert shell(uncordon("a", "kubectl"), unschedulable="true") == ("patch", 0)
     assert shell(hold("a", "kubectl", "reboot")) == ("patch", 0)
     assert shell(release("a", "kubectl"), unschedulable="true", held="reboot") == ("patch", 0)
 
 
 def test_no_answer_is_no_answer(shell):
-    assert shell(uncordon("a", "kubectl"), unschedulable="true", fails=True)[0] == "patch"
     assert shell(release("a", "kubectl"), held="reboot", fails=True) == ("", 1), "told, and nothing is uncordoned"

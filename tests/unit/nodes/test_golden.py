@@ -7,7 +7,7 @@ from sloth.etcd.members import Member
 from sloth.etcd.steps import look, remove_member, snapshot, wait_healthy
 from sloth.model.step import Result
 from sloth.nodes.api import wait_ready
-from sloth.nodes.cordon import cordon, hold, release, uncordon
+from sloth.nodes.cordon import cordon, hold, release
 from sloth.nodes.drain import drain_seen
 from sloth.phases.reboot import _begin, _booted
 from tests.unit.distributions.kubeadm.clusters import KUBEADM, cluster
@@ -27,7 +27,7 @@ def test_steps_are_as_reviewed(golden: Callable[[Path, str], None]) -> None:
         "look at the boot": Result(out="0a1b\n1"),
     }
     parts = {
-        "cordon": [[cordon("work-1", kubectl)], [uncordon("work-1", kubectl)]],
+        "cordon": [[cordon("work-1", kubectl)]],
         "drain, with a budget given up": run(drain_seen("work-1", OF, kubectl, force=["shop/web"]), seen).trips,
         "reboot: hold, go, wait, release": [
             [hold("work-1", kubectl, "reboot")],

@@ -10,6 +10,7 @@ from sloth.model.authorities import STAGES, Authority, parse
 from sloth.model.facts import Facts
 from sloth.model.phase import Each, Keep, Say
 from sloth.model.secret import Secret
+from sloth.model.step import Result
 from sloth.phases.authorities import RotateAuthorities
 from sloth.phases.certs import RenewCertificates
 from sloth.phases.upgrade_begin import Begin
@@ -38,6 +39,13 @@ class Able(WithEtcd):
         return ("spread", server.name, rotation.stage)
 
 
+class Crossing(Able):
+    """It has the new ones signed by the old ones."""
+
+    def authority_keys(self):
+        return {"kubernetes": "/pki/ca.key", "etcd": "/pki/etcd/ca.key"}
+
+
 class Nodes(Group):
     """Nodes that remember what they were given; `breaks` = (node, stage) at which the script fails once."""
 
@@ -52,6 +60,8 @@ class Nodes(Group):
             name = script.__qualname__
             if name == "_read":
                 return ["OLD KUBERNETES\n", "OLD ETCD\n"]
+            if name == "_read_pairs":
+                return read_pairs(script)
             if name == "_unless_done":
                 return self._worker(script)
             return super()._one(script, gather)
@@ -73,6 +83,17 @@ class Nodes(Group):
             self._one(self.able.apply_authorities(node, None, rotation), False)
 
 
+def read_pairs(script):
+    """As a node answers."""
+    asks = next(script)
+    assert [each.secret for each in asks] == [False, False, True, True], "keys are secret"
+    try:
+        script.send([Result(out=f"what {each.run} says") for each in asks])
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("one round trip")
+
+
 def made():
     numbers = iter(range(1, 100))
     return lambda name: (f"NEW {name} {next(numbers)}\n", Secret("k", known=False))
@@ -84,8 +105,12 @@ def start(away=(), **values):
     return replace(of, facts={name: Facts(values=seen) for name in (*SERVERS, "work-1", "work-2") if name not in away})
 
 
+def signed(name, old, key):
+    return Authority(old=f"CROSSED\n{old}", new=f"NEW {name}\n", key=Secret(f"below {key.reveal()}", known=False))
+
+
 def phase(able, until="drop"):
-    return RotateAuthorities(able, made(), until=until, now=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
+    return RotateAuthorities(able, made(), signed, until=until, now=lambda: datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
 
 
 def test_each_stage_is_taken_by_all_before_the_next_and_spread():
@@ -115,6 +140,15 @@ def test_the_record_has_a_stage_and_the_new_keys_before_a_node_takes_it():
     assert first.authorities["kubernetes"] == Authority(
         old="OLD KUBERNETES\n", new="NEW kubernetes 2026-01-02 1\n", key=Secret("k", known=False)
     )
+
+
+def test_where_old_ones_sign_too_their_keys_are_read_and_the_new_ones_are_made_of_both():
+    player = Nodes(Crossing())
+    player.play(phase(player.able, until="trust"), start())
+    first = parse(player.of(Keep)[0].change(start().record).authorities).authorities["etcd"]
+    assert first.old == "CROSSED\nwhat cat /pki/etcd/ca.crt says\n"
+    assert first.new == "NEW etcd 20260102T030405Z\n", "two on one day have names of their own"
+    assert first.key.reveal() == "below what awk '{print} /-----END/ {exit}' /pki/etcd/ca.key says"
 
 
 def test_the_sum_is_told_before_each_control_plane_restarts():

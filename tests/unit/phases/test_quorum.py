@@ -12,7 +12,7 @@ from sloth.model.plan import Plan
 from sloth.phases.control_plane import ControlPlane
 from sloth.phases.depart import Depart
 from sloth.phases.quorum import guard_pause
-from tests.unit.phases.orders import Named, Player, cluster, lease
+from tests.unit.phases.orders import Named, Player, cluster, lease, login_for
 
 ACCESS = EtcdAccess(cacert="/ca", cert="/cert", key="/key", data_dir="/var/lib/etcd")
 
@@ -61,7 +61,7 @@ def leaving(name, *stay):
 
 def test_a_server_leaves_after_the_sum_was_told_and_a_snapshot_saved():
     player = Group({1: "well", 2: "well", 3: "well"})
-    player.play(Depart(WithEtcd()), leaving("cp-3", "cp-1", "cp-2"))
+    player.play(Depart(WithEtcd(), login_for), leaving("cp-3", "cp-1", "cp-2"))
     (said,) = player.of(Say)
     assert said.text == "etcd: 3 voting members, 3 healthy, 2 needed; without cp-3: 2 voting, 2 healthy, 2 needed: quorum stays"
     titles = [order.title for order in player.of(Each)]
@@ -72,7 +72,7 @@ def test_a_server_leaves_after_the_sum_was_told_and_a_snapshot_saved():
 def test_what_would_lose_the_majority_is_refused_before_anything_is_changed():
     player = Group({1: "well", 2: "ill", 3: "well"})
     with pytest.raises(KubernetesError) as caught:
-        player.play(Depart(WithEtcd()), leaving("cp-3", "cp-1", "cp-2"))
+        player.play(Depart(WithEtcd(), login_for), leaving("cp-3", "cp-1", "cp-2"))
     assert caught.value.code == "etcd/quorum"
     (said,) = player.of(Say)
     assert said.warning
@@ -92,17 +92,17 @@ def test_without_a_snapshot_nobody_is_taken_out():
 
     player = Full({1: "well", 2: "well", 3: "well"})
     with pytest.raises(StepError):
-        player.play(Depart(WithEtcd()), leaving("cp-3", "cp-1", "cp-2"))
+        player.play(Depart(WithEtcd(), login_for), leaving("cp-3", "cp-1", "cp-2"))
     assert ("evict", "cp-1", "cp-3") not in player.scripts
     assert player.of(DeleteMachines) == []
 
 
 def test_a_worker_or_a_learner_costs_no_snapshot():
     worker = Group({1: "well"})
-    worker.play(Depart(WithEtcd()), leaving("work-2", "cp-1"))
+    worker.play(Depart(WithEtcd(), login_for), leaving("work-2", "cp-1"))
     assert [order.title for order in worker.of(Each)] == ["drain and evict work-2"]
     learner = Group({1: "well", 2: "learner"})
-    learner.play(Depart(WithEtcd()), leaving("cp-2", "cp-1"))
+    learner.play(Depart(WithEtcd(), login_for), leaving("cp-2", "cp-1"))
     assert learner.steps == []
 
 

@@ -148,6 +148,22 @@ def test_certificates_are_renewed_one_control_plane_at_a_time():
     assert end.changed == set(CPS)
 
 
+class WithWorkers(Able):
+    """Its workers do not."""
+
+    def renew_worker(self, node, cluster):
+        return ("renew worker", node.name)
+
+
+def test_workers_come_last_where_nobody_else_renews_theirs():
+    player = Player()
+    end = player.play(RenewCertificates(WithWorkers()), servers())
+    assert player.scripts == [*(("renew", name) for name in CPS), ("renew worker", "work-1")]
+    assert end.changed == {*CPS, "work-1"}
+    player.play(RenewCertificates(WithWorkers(), ("cp-1",), expired=True), servers())
+    assert player.scripts[-1] == ("renew", "cp-1"), "what is expired is named"
+
+
 def test_another_control_plane_that_is_not_well_stops_it_unless_they_expired():
     player = Player()
     with pytest.raises(Exception, match="cp-2") as failure:

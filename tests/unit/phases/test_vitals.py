@@ -11,7 +11,7 @@ from sloth.testing.contract import check_steps
 from tests.unit.phases.driving import Driver, cluster, node
 
 NODES_OF = [node("cp-1", 1, "control-plane"), node("work-1", 2)]
-CP = {"list etcd's members", "ask etcd's members", "list nodes", "list system pods"}
+CP = {"list etcd's members", "ask etcd's members", "read why etcd does not run", "list nodes", "list system pods"}
 
 
 class Tells:
