@@ -27,7 +27,7 @@ class Manifest:
     etcd: str  # version
     revision: int  # etcd's, at the snapshot
     compacted: int  # revision up to which etcd had forgotten older values; -1 = never
-    hash: int  # etcd's own, over all keys and their history at that revision (`etcdutl hashkv`)
+    hash: int  # etcd's own, over all keys and their history at that revision (`etcdctl endpoint hashkv`)
     keys: int  # that exist at that revision
     data_size: int
     data_sha256: str  # of etcd.db

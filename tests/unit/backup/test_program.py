@@ -69,6 +69,23 @@ def test_the_manifest_says_what_is_in_it_and_is_signed(site):
     assert caught.value.code == "backup/forged"
 
 
+def compacts(site, *revisions):
+    site.data.with_name("data.compacts").write_text("".join(f"{revision}\n" for revision in revisions))
+
+
+def test_a_snapshot_amid_a_compaction_is_taken_again(site):
+    compacts(site, 11, 20, 20, 20)  # asked before and after each snapshot
+    name = made(site)
+    assert split((site.spool / f"{name}.json").read_bytes()).manifest.compacted == 20
+    assert site.data.with_name("data.compacts").read_text() == ""
+
+
+def test_a_snapshot_that_never_fits_its_hash_is_no_backup(site):
+    compacts(site, 1, 2, 3, 4, 5, 6)
+    assert "no hash fits" in site.make(code=1).stderr
+    assert list(site.spool.iterdir()) == []
+
+
 @pytest.mark.parametrize("at", [30, 700, 5000, -30, -10])
 def test_a_changed_archive_does_not_open(site, at):
     path = site.spool / f"{made(site)}.tar.gz.cms"
