@@ -139,7 +139,12 @@ def corpus(api, space, things):
         ),
         ("may I", lambda: access.create_self_subject_access_review(review)),
         ("may I read a path", lambda: access.create_self_subject_access_review(path_review)),
-        ("whose token", lambda: who.create_token_review(client.V1TokenReview(spec=client.V1TokenReviewSpec(token="of nobody")))),
+        (
+            "whose token",
+            lambda: who.create_token_review(
+                client.V1TokenReview(spec=client.V1TokenReviewSpec(token="no-token-of-this-cluster"))
+            ),
+        ),
         (
             "log",
             lambda: core.read_namespaced_pod_log(

@@ -236,6 +236,7 @@ def test_tls_is_spoken_with_the_real_api_server_itself(real_server, nodes, throu
         watch = client.watch("configmaps", labels="")
         seen = {event.object["metadata"]["name"] for event in itertools.islice(watch, len(names))}
         node.drop()
+        eventually(lambda: client.get("namespaces", "default"))  # what only asks finds out that the way is cut
         client.create(config("reach-later"))
         while "reach-later" not in seen:
             seen.add(next(watch).object["metadata"]["name"])

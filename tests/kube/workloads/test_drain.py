@@ -194,7 +194,7 @@ def test_kubectl_drains_the_same_pods(real_client, real_space, real_run, control
     code, out, err = real_run("drain", NODE, "--force", "--delete-emptydir-data", "--timeout", "60")
     assert (code, "is drained" in out) == (0, True), err
     for name in (NODE, other):
-        left[name] = [each["metadata"]["labels"] for each in real_client.list("pods", "*", fields=f"spec.nodeName={name}")]
+        left[name] = [each["metadata"]["labels"] for each in real_client.list("pods", real_space, fields=f"spec.nodeName={name}")]
         left[name] = [each.get("app") for each in left[name]]
     assert left[NODE] == left[other] == ["agent", "static"]
     assert real_run("uncordon", NODE, other)[1].splitlines() == [f"{NODE} is uncordoned", f"{other} is uncordoned"]

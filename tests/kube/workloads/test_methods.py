@@ -134,7 +134,7 @@ def test_who_may_what(either, server, space):
     name = either.who_am_i().name
     assert name in ("tester", "admin")
     assert either.token_review(server.connection.token).name == name
-    refused(CredentialsError, "kube/token-refused", either.token_review, Secret("of nobody"))
+    refused(CredentialsError, "kube/token-refused", either.token_review, Secret("no-token-of-this-cluster"))
 
 
 def test_sets_of_manifests(either, space):

@@ -21,7 +21,8 @@ case "$*" in
   *"endpoint hashkv"*) # each line of `compacts` is what one more question hears
     [ ! -s "$ETCD_DATA.compacts" ] || { at=$(head -n 1 "$ETCD_DATA.compacts"); sed -i 1d "$ETCD_DATA.compacts"; }
     case "$*" in *--rev=42*) hash=123456 ;; *) hash=1 ;; esac
-    printf '[{"Endpoint":"x","HashKV":{"header":{"revision":50},"hash":%s,"compact_revision":%s,"hash_revision":42}}]\n' $hash "${at:-11}" ;;
+    printf '[{"Endpoint":"x","HashKV":{"header":{"revision":50},"hash":%s,' $hash
+    printf '"compact_revision":%s,"hash_revision":42}}]\n' "${at:-11}" ;;
   *"--count-only --rev=42"*) printf '"Revision" : 42\\n"Count" : 9\\n' ;;
   *) echo "unexpected: $*" >&2; exit 9 ;;
 esac
