@@ -141,9 +141,7 @@ def corpus(api, space, things):
         ("may I read a path", lambda: access.create_self_subject_access_review(path_review)),
         (
             "whose token",
-            lambda: who.create_token_review(
-                client.V1TokenReview(spec=client.V1TokenReviewSpec(token="no-token-of-this-cluster"))
-            ),
+            lambda: who.create_token_review(client.V1TokenReview(spec=client.V1TokenReviewSpec(token="no-token"))),
         ),
         (
             "log",
