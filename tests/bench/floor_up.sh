@@ -80,4 +80,7 @@ wait
 on 1 'export KUBECONFIG=/etc/kubernetes/admin.conf
 until [ "$(kubectl get nodes --no-headers | grep -c " Ready ")" = 3 ]; do sleep 0.5; done
 kubectl -n kube-system rollout status deployment/coredns --timeout=120s
-kubectl -n kube-system rollout status daemonset/kube-proxy --timeout=120s' > /dev/null
+kubectl -n kube-system rollout status daemonset/kube-proxy --timeout=120s
+# As sloth does: what runs the control plane is there and Ready, too.
+until [ "$(kubectl -n kube-system get pods -l tier=control-plane --no-headers | grep -c Running)" = 4 ]; do sleep 0.5; done
+kubectl -n kube-system wait pod -l tier=control-plane --for=condition=Ready --timeout=60s' > /dev/null
