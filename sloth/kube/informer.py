@@ -6,11 +6,11 @@ import threading
 from collections.abc import Mapping
 from types import TracebackType
 
-from sloth.errors import ConnectError, InternalError, SlothError
+from sloth.errors import ConnectError, SlothError
 from sloth.kube.api import Select
 from sloth.kube.client import Client
 from sloth.kube.resource import Resource
-from sloth.kube.store import Indexer, Store, Subscription
+from sloth.kube.store import Indexer, Store, Subscription, ended
 from sloth.kube.sync_wire import Line
 from sloth.kube.watch import Event, Watch
 
@@ -106,16 +106,8 @@ class Informer:
             machine = Watch(resource, place, self._select, self._client.wire.policy)
             for event in self._client.follow(machine, self._stop, self._opened):
                 self._take(event)
-        except SlothError as error:
-            self.failure = error
         except BaseException as error:
-            # Never a store that silently stands still: an indexer that fails on an object ends it too, and is told.
-            self.failure = InternalError(
-                "kube/informer-failed",
-                f"the informer of {self._kind} ended",
-                detail=f"{type(error).__name__}: {error}",
-                hint="correct the indexer that is named, if one is",
-            )
+            self.failure = ended(self._kind, error)
         finally:
             self._first.set()
             with self._lock:

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from types import TracebackType
 
-from sloth.errors import ConnectError, InternalError, SlothError
+from sloth.errors import ConnectError, SlothError
 from sloth.kube.api import Select
 from sloth.kube.async_client import AsyncClient
 from sloth.kube.resource import Resource
-from sloth.kube.store import Indexer, Store, Subscription
+from sloth.kube.store import Indexer, Store, Subscription, ended
 from sloth.kube.watch import Event, Watch
 
 QUEUE = 10_000  # objects with a waiting change, for each subscriber
@@ -160,16 +160,8 @@ class AsyncInformer:
                     count += 1
                     if count % _TURN == 0:
                         await asyncio.sleep(0)
-        except SlothError as error:
-            self.failure = error
         except Exception as error:
-            # Never a store that silently stands still: an indexer that fails on an object ends it too, and is told.
-            self.failure = InternalError(
-                "kube/informer-failed",
-                f"the informer of {self._kind} ended",
-                detail=f"{type(error).__name__}: {error}",
-                hint="correct the indexer that is named, if one is",
-            )
+            self.failure = ended(self._kind, error)
         finally:
             self._end()
 

@@ -8,7 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from sloth.kube.resource import key_of
+from sloth.errors import InternalError, SlothError
+from sloth.kube.resource import Resource, key_of
 from sloth.kube.watch import Event
 from sloth.kube.wire import Object
 
@@ -155,3 +156,15 @@ def _merged(before: Event | None, event: Event) -> Event | None:
     if before.type == "DELETED" and event.type == "ADDED":
         return Event("MODIFIED", event.object)
     return event
+
+
+def ended(kind: str | Resource, error: BaseException) -> SlothError:
+    """Why an informer ended. Never a store that silently stands still: an indexer that fails on an object ends it, too."""
+    if isinstance(error, SlothError):
+        return error
+    return InternalError(
+        "kube/informer-failed",
+        f"the informer of {kind} ended",
+        detail=f"{type(error).__name__}: {error}",
+        hint="correct the indexer that is named, if one is",
+    )
