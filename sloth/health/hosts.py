@@ -32,7 +32,8 @@ def disks(view: View) -> Iterator[Finding]:
         if not view.answered(name):
             yield unknown("disk", name, "not read: the node does not answer", f"sloth ssh {name}")
             continue
-        found = [*_space(view, name), *_shares(view, name, "disk", "space"), *_shares(view, name, "inodes", "inodes")]
+        shares = [] if name in view.unevicting else _shares(view, name, "disk", "space")
+        found = [*_space(view, name), *shares, *_shares(view, name, "inodes", "inodes")]
         free = view.fact(name).get("disk_free")
         if not free.isdigit():
             found.append(unknown("disk", name, "the free space of /var could not be read", f"sloth ssh {name} -- df -h"))

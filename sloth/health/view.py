@@ -33,6 +33,8 @@ class View:
     certificates: Sequence[CertificateFile] = ()  # what the distribution keeps on nodes
     etcd: bool = False  # whether the distribution says how etcd is asked
     kubectl: bool = False  # whether it says how Kubernetes is asked
+    # Nodes whose kubelet evicts nothing for a full disk: the disk is shared, and the share that is free says nothing of them.
+    unevicting: frozenset[str] = frozenset()
 
     def fact(self, name: str) -> Facts:
         """What that node said (empty if nothing)."""

@@ -15,6 +15,7 @@ from sloth.contracts.lifecycle import Certificates, HasEtcd, HasKubectl
 from sloth.errors import SlothError
 from sloth.health import certificates, hosts, mesh, nodes, pods
 from sloth.health.view import MEMBERS, NODES, PODS, SILENT, STATUS, WORDS, View
+from sloth.hosting.nodes import kubelet_settings
 from sloth.model.certificate import CertificateFile
 from sloth.model.cluster import Cluster
 from sloth.model.facts import Facts
@@ -102,4 +103,11 @@ def view_of(cluster: Cluster, distribution: Distribution, now: float) -> View:
         certificates=files_of(distribution),
         etcd=isinstance(distribution, HasEtcd),
         kubectl=isinstance(distribution, HasKubectl),
+        unevicting=frozenset(node.name for node in cluster.nodes if _evicts_nothing(node, cluster)),
     )
+
+
+def _evicts_nothing(node: Node, cluster: Cluster) -> bool:
+    """Whether its kubelet has no threshold for the space on its disk (kubernetes.io, "Node-pressure Eviction": `0%` is none)."""
+    thresholds = kubelet_settings(node, cluster, {}).get("evictionHard") or {}
+    return all(str(thresholds.get(signal)) in ("0%", "0") for signal in ("nodefs.available", "imagefs.available"))

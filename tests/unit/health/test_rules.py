@@ -279,6 +279,13 @@ def test_disks(values, found):
     assert [(severity, summary) for severity, _, summary in problems(view, "disk")] == found
 
 
+def test_the_share_that_is_free_says_nothing_where_the_kubelet_evicts_nothing():
+    view = told(healthy_view(), "work-1", values={"disk./": "100000 4000"})
+    assert problems(replace(view, unevicting=frozenset({"work-1"})), "disk") == []
+    full = told(view, "work-1", values={"disk_free": "1000"})
+    assert problems(replace(full, unevicting=frozenset({"work-1"})), "disk")[0][0] == "critical"
+
+
 def test_clocks_are_held_against_each_other():
     view = healthy_view()
     assert problems(told(view, "work-1", values={"clock": str(NOW + 8)}), "clock") == [

@@ -1,10 +1,13 @@
 """One look: one round trip to each node, whatever fails in it; what a distribution cannot tell is not asked."""
 
+from dataclasses import replace
+
 from sloth.errors import ConnectError
 from sloth.etcd.access import EtcdAccess
 from sloth.health.report import assess
 from sloth.health.view import MEMBERS, NODES, PODS, SILENT, STATUS
 from sloth.model.certificate import CertificateFile
+from sloth.model.node import Profile
 from sloth.model.step import Result
 from sloth.phases.vitals import Vitals, view_of
 from sloth.testing.contract import check_steps
@@ -84,6 +87,16 @@ def test_what_fails_is_missing_and_what_others_said_of_etcd_is_kept():
     assert MEMBERS not in said
     assert NODES not in said
     assert said[STATUS] == "half"  # with a member down, etcdctl prints the others' answers and ends with an error
+
+
+def test_nodes_whose_kubelet_evicts_nothing_for_a_full_disk_are_known():
+    none = {"evictionHard": {"nodefs.available": "0%", "imagefs.available": "0%"}}
+    own = [replace(node, machine=replace(node.machine, profile=Profile(kubelet=none))) for node in NODES_OF[:1]]
+    start = cluster([*own, *NODES_OF[1:]])
+    assert view_of(start, Tells(), 0.0).unevicting == {"cp-1"}
+    told = {"evictionHard": {"nodefs.available": "10%"}}  # the user's word is over the machine's
+    start = replace(start, spec=replace(start.spec, kubernetes=replace(start.spec.kubernetes, kubelet=told)))
+    assert view_of(start, Tells(), 0.0).unevicting == set()
 
 
 def test_a_node_that_cannot_be_reached_says_why():
