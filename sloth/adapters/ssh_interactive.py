@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from sloth.adapters.ssh_lost import lost
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from sloth.adapters.ssh_wire import Wire
 
 _CHUNK = 32 * 1024  # bytes
+_LOOK = 0.1  # seconds between two looks at the size of the window
 
 
 def interact(wire: Wire, login: Login, command: str) -> int:
@@ -30,12 +30,12 @@ def interact(wire: Wire, login: Login, command: str) -> int:
     text = _text(login, command)
     try:
         channel = wire.open_session(timeout=30)
-        with _terminal(channel) if _is_terminal() else contextlib.nullcontext():
+        with _terminal(channel) if _is_terminal() else contextlib.nullcontext(_nothing) as look:
             if text:
                 channel.exec_command(text)
             else:
                 channel.invoke_shell()
-            return _pump(wire, channel)
+            return _pump(wire, channel, look)
     except (paramiko.SSHException, EOFError, OSError) as cause:
         raise lost(login, text or "a shell", str(cause) or type(cause).__name__) from cause
 
@@ -50,34 +50,57 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
+def _nothing() -> None:
+    """There is no window."""
+
+
 @contextlib.contextmanager
-def _terminal(channel: Any) -> Iterator[None]:
-    """Raw keys while it lasts: Ctrl-C and the like belong to the far end."""
+def _terminal(channel: Any) -> Iterator[Callable[[], None]]:
+    """Raw keys while it lasts: Ctrl-C and the like belong to the far end. Gives what tells it a new size of the window.
+
+    The size is looked at, not waited for: a handler of SIGWINCH would send from amid whatever is being sent, and one that comes
+    just before a wait for data is not run until data comes.
+    """
     import termios
     import tty
 
-    def resize(*_: object) -> None:
-        with contextlib.suppress(Exception):  # a signal handler must not raise; the next resize tries again
-            channel.resize_pty(*os.get_terminal_size(sys.stdin.fileno()))
-
-    channel.get_pty(os.environ.get("TERM", "xterm"), *os.get_terminal_size(sys.stdin.fileno()))
+    told = os.get_terminal_size(sys.stdin.fileno())
+    channel.get_pty(os.environ.get("TERM", "xterm"), *told)
     before = termios.tcgetattr(sys.stdin)
-    handler = signal.signal(signal.SIGWINCH, resize)
+
+    def look() -> None:
+        nonlocal told
+        now = os.get_terminal_size(sys.stdin.fileno())
+        if now != told:
+            told = now
+            channel.resize_pty(*now)
+
     tty.setraw(sys.stdin)
     try:
-        yield
+        yield look
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
-        signal.signal(signal.SIGWINCH, handler)
 
 
-def _pump(wire: Wire, channel: Any) -> int:
+def _pump(wire: Wire, channel: Any, look: Callable[[], None]) -> int:
+    import paramiko
+
     # The reader of stdin may wait for a key for ever: a daemon thread, so that the far end's exit ends the program.
     threading.Thread(target=_send_all, args=(channel, sys.stdin.fileno()), daemon=True).start()
-    errors = threading.Thread(target=_receive_all, args=(channel.recv_stderr, sys.stderr.buffer), daemon=True)
-    errors.start()
-    _receive_all(channel.recv, sys.stdout.buffer)
-    errors.join()
+    broken: list[OSError] = []  # a standard stream of ours that nobody reads any more
+    receivers = [
+        threading.Thread(target=_receive_all, args=(channel.recv, sys.stdout.buffer, broken), daemon=True),
+        threading.Thread(target=_receive_all, args=(channel.recv_stderr, sys.stderr.buffer, broken), daemon=True),
+    ]
+    for receiver in receivers:
+        receiver.start()
+    while any(receiver.is_alive() for receiver in receivers) and not broken:
+        receivers[0].join(_LOOK)
+        receivers[1].join(0 if receivers[0].is_alive() else _LOOK)
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):  # the far end may have ended meanwhile
+            look()
+    if broken:
+        raise broken[0]
     code = channel.recv_exit_status()
     if code == -1 and wire.has_ended():
         raise EOFError("the connection ended")
@@ -91,7 +114,10 @@ def _send_all(channel: Any, source: int) -> None:
         channel.shutdown_write()
 
 
-def _receive_all(receive: Any, sink: BinaryIO) -> None:
-    while data := receive(_CHUNK):
-        sink.write(data)
-        sink.flush()
+def _receive_all(receive: Any, sink: BinaryIO, broken: list[OSError]) -> None:
+    try:
+        while data := receive(_CHUNK):
+            sink.write(data)
+            sink.flush()
+    except OSError as error:
+        broken.append(error)

@@ -2,7 +2,6 @@ import contextlib
 import fcntl
 import os
 import pty
-import signal
 import struct
 import sys
 import termios
@@ -125,6 +124,20 @@ def test_a_connection_that_dies_is_an_error(server, streams, tmp_path) -> None:
     assert caught.value.code == "connect/lost"
 
 
+def test_a_stream_of_ours_that_nobody_reads_ends_it(server, tmp_path) -> None:
+    source, keys = os.pipe()
+    read, write = os.pipe()
+    os.close(read)
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(os.fdopen(source)), os.fdopen(write, "w"), stack.enter_context((tmp_path / "err").open("w"))]
+        with standing_in(*files), pytest.raises(ConnectError):
+            interactive(server.login(), "yes", SHORT)
+        os.close(keys)
+        time.sleep(0.1)
+        with contextlib.suppress(OSError):
+            files[1].close()
+
+
 @pytest.fixture
 def terminal():
     """A real terminal: the side where the user sits, and files of the other side."""
@@ -140,7 +153,6 @@ def terminal():
 def test_with_a_terminal_a_pty_is_asked_for_and_sizes_follow(server, terminal) -> None:
     user_side, files = terminal
     before = termios.tcgetattr(user_side)
-    handler = signal.getsignal(signal.SIGWINCH)
     seen = []
 
     def user() -> None:
@@ -148,7 +160,6 @@ def test_with_a_terminal_a_pty_is_asked_for_and_sizes_follow(server, terminal) -
             time.sleep(0.02)
         seen.append(bool(termios.tcgetattr(user_side)[3] & termios.ECHO))
         fcntl.ioctl(user_side, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 132, 0, 0))
-        os.kill(os.getpid(), signal.SIGWINCH)
         while "window 132x50" not in server.commands:
             time.sleep(0.02)
         os.write(user_side, b"exit 5\n")
@@ -161,4 +172,3 @@ def test_with_a_terminal_a_pty_is_asked_for_and_sizes_follow(server, terminal) -
     assert server.commands[0] == "pty 80x24"
     assert seen == [False], "keys must go to the far end raw"
     assert termios.tcgetattr(user_side) == before
-    assert signal.getsignal(signal.SIGWINCH) == handler
