@@ -24,10 +24,13 @@ def register(app: typer.Typer) -> None:
 def give_kubeconfig(options: Options, *, merge: bool) -> Outcome:
     """The verb without its command line. Raises SlothError."""
     from sloth.adapters.kubeconfig_file import merge_into, target
-    from sloth.reach import administrator
+    from sloth.app import say
+    from sloth.reach import administrator, closed
 
     record, text = administrator(options)
     name = record.cluster
+    if closed(record):
+        say(f"nobody reaches the API of {name} from outside: this file works on its nodes; here: sloth kube --cluster {name} …")
     if not merge:
         return Outcome("Kubeconfig", data={"cluster": name, "kubeconfig": text}, text=text)
     path = target()

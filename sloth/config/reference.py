@@ -39,7 +39,9 @@ def _sections(document: Schema, providers: tuple[str, ...]) -> Iterator[str]:
     common: Mapping[str, Any] = document["$defs"]["pool"]["x-common"]
     yield from _section(document, "Top", {name: top[name] for name in ("apiVersion", "kind")}, "", ())
     yield from _section(document, "`metadata`", top["metadata"]["properties"], "metadata.", ("name",))
-    yield from _section(document, "`spec`", {"protect": spec["protect"]}, "spec.", ())
+    maps = [name for name, field in spec.items() if "properties" in field]
+    plain = {name: field for name, field in spec.items() if name not in maps and name != "pools"}
+    yield from _section(document, "`spec`", plain, "spec.", ())
     yield from _section(
         document, "`spec.pools[]`", common["properties"], "", tuple(common["required"]), text=common["description"]
     )
@@ -47,7 +49,7 @@ def _sections(document: Schema, providers: tuple[str, ...]) -> Iterator[str]:
     yield from _section(
         document, "`spec.pools[].hosts[]`", hosts["properties"], "", tuple(hosts["required"]), text=hosts["description"]
     )
-    for name in ("kubernetes", "mesh", "network", "artifacts"):
+    for name in (name for name in maps if name != "providers"):
         yield from _section(document, f"`spec.{name}`", spec[name]["properties"], "", (), text=spec[name]["description"])
     for name in providers:
         yield from _provider(document, name, spec["providers"]["properties"][name])

@@ -350,6 +350,16 @@ def test_ssh_passes_the_command_on_and_ends_with_its_code(world, sloth, envelope
     assert login.host_keys == tuple(world.state.load().node("work-1").host_keys)
 
 
+def test_a_kubeconfig_for_an_api_that_nobody_reaches_says_so(world, sloth):
+    spec = Path("sloth.yaml")
+    assert "from outside" not in sloth("up").stderr + sloth("kubeconfig").stderr
+    spec.write_text(spec.read_text() + "  access: {api: []}\n")
+    sloth("up")
+    done = sloth("kubeconfig")
+    assert done.exit_code == 0 and "nobody reaches the API of demo from outside" in done.stderr
+    assert "current-context: demo" in done.stdout
+
+
 def test_what_is_not_known_is_said(world, envelope):
     assert failing(envelope, "kubeconfig") == (2, "kubeconfig/none")
     assert failing(envelope, "kubeconfig", "--cluster", "other") == (2, "kubeconfig/none")

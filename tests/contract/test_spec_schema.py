@@ -172,6 +172,11 @@ def test_the_page_is_current(golden):
     golden(PAGE, markdown())
 
 
+@pytest.mark.parametrize(("path", "field"), LEAVES, ids=lambda value: title(value) if isinstance(value, tuple) else "")
+def test_the_page_has_every_field(path: tuple[Any, ...], field: dict[str, Any]):
+    assert field["description"].replace("|", "\\|") in PAGE.read_text(), path
+
+
 # --- every accepted field has an effect
 
 

@@ -102,6 +102,21 @@ def balancer(desk: Desk) -> Iterator[Finding]:
         )
 
 
+def closed(desk: Desk) -> Iterator[Finding]:
+    """An API that nobody may reach from outside has no load balancer there: some let everybody in who are given no list."""
+    if desk.spec.access.api or desk.spec.kubernetes.load_balancer != "provider":
+        return
+    yield desk.find(
+        "config/closed-balancer",
+        ("spec", "access", "api"),
+        "a load balancer before the API, and nobody may reach the API from outside",
+        "remove spec.kubernetes.api.loadBalancer, or say who may: `api: [auto]`",
+        rule="a load balancer stands where somebody may reach it",
+        value=[],
+        depends=(("spec", "kubernetes", "api", "loadBalancer"),),
+    )
+
+
 def name(desk: Desk) -> Iterator[Finding]:
     """The API's name can be published: a service that can, a name in its zone, and something public to point at."""
     spec, base = desk.spec, ("spec", "network", "dns")
@@ -176,4 +191,4 @@ def etcd(desk: Desk) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Rule, ...] = (access, spot, way_in, balancer, name, etcd)
+RULES: tuple[Rule, ...] = (access, spot, way_in, balancer, closed, name, etcd)

@@ -93,6 +93,13 @@ def test_private_machines_need_a_public_one_at_the_same_cloud() -> None:
     assert codes == ["config/no-public-node", "config/no-public-node"]
 
 
+def test_nobody_may_reach_an_api_from_outside_but_not_behind_a_load_balancer() -> None:
+    assert problems(CONTROL, access={"api": []}) == []
+    ((code, _),) = problems(CONTROL, access={"api": []}, kubernetes={"api": {"loadBalancer": "provider"}})
+    assert code == "config/closed-balancer"
+    assert problems(pool("control", "local", "control-plane"), access={"ssh": []}) != [], "without SSH there is no way in"
+
+
 def test_a_load_balancer_stands_before_one_clouds_control_plane() -> None:
     asked = {"kubernetes": {"api": {"loadBalancer": "provider"}}}
     other = {"providers": {"south": {"network": "10.120.0.0/16"}}}
