@@ -157,7 +157,9 @@ WORDS = {
         "sloth health",
     ),
     "join-tokens": Words(
-        "Every token and shared certificate for joining is deleted.", "no old token lets a node join", "sloth up"
+        "No token or shared certificate for joining works any more; with K3s and RKE2 every node's service restarts in its turn.",
+        "no old token lets a node join",
+        "sloth up, and with K3s and RKE2 sloth backup create: an older backup opens with the old token, which it holds",
     ),
     "mesh-keys": Words(
         "Every node gets a new WireGuard key in its turn; its connections to the others pause for a moment.",

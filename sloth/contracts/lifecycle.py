@@ -10,7 +10,9 @@ from sloth.model.authorities import Rotation
 from sloth.model.certificate import CertificateFile
 from sloth.model.cluster import Cluster
 from sloth.model.facts import Facts
+from sloth.model.join_tokens import JoinTokens
 from sloth.model.node import Node
+from sloth.model.secret import Secret
 from sloth.model.step import Script, Step
 
 
@@ -187,3 +189,14 @@ class RevokesTokens(Protocol):
 
     def revoke_tokens(self, server: Node, cluster: Cluster) -> Script[None]:
         """On a working control-plane node: no token or key for joining that exists now works any more."""
+
+
+@runtime_checkable
+class RotatesTokens(Protocol):
+    """What lets nodes join lies on every node, and is changed on all of them. Not together with RevokesTokens."""
+
+    def new_tokens(self, node: Node, cluster: Cluster, tokens: JoinTokens) -> Script[Secret]:
+        """On the first control-plane node: work with the new ones, and answer what the others need too. Safe to repeat."""
+
+    def take_tokens(self, node: Node, cluster: Cluster, tokens: JoinTokens) -> Script[None]:
+        """Have any other node work with them. No change where it does already."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sloth.contracts.lifecycle import RotatesTokens
 from sloth.flows.up import Tools
 from sloth.model.phase import Phase
 from sloth.phases.authorities import CrossSign, MakeAuthority, RotateAuthorities
@@ -14,6 +15,7 @@ from sloth.phases.inspect import Inspect
 from sloth.phases.own_keys import RotateOwnKeys
 from sloth.phases.rotate import RevokeTokens, RotateMeshKey, RotateSshKey
 from sloth.phases.survey import Survey
+from sloth.phases.tokens import RotateTokens
 
 
 def _look(tools: Tools) -> list[Phase]:
@@ -38,7 +40,9 @@ def authorities(tools: Tools, make: MakeAuthority, sign: CrossSign) -> list[Phas
 
 def join_tokens(tools: Tools) -> list[Phase]:
     """No token that exists lets anybody join."""
-    return [*_look(tools), RevokeTokens(tools.distribution)]
+    kept = isinstance(tools.distribution, RotatesTokens)
+    change = RotateTokens(tools.distribution, tools.make_seed) if kept else RevokeTokens(tools.distribution)
+    return [*_look(tools), change]
 
 
 def mesh_keys(tools: Tools, nodes: Sequence[str]) -> list[Phase]:

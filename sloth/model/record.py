@@ -50,6 +50,7 @@ class Record:
     kubeconfig: Secret | None = None
     encryption: Secret | None = None  # keys of Kubernetes Secrets at rest: sloth.model.encryption
     authorities: Secret | None = None  # the rotation of certificate authorities under way: sloth.model.authorities
+    join_tokens: Secret | None = None  # the rotation of join tokens under way: sloth.model.join_tokens
     # backups: keys, last proofs, the restore under way (sloth.backup.memory)
     backup: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     # what each provider wants to remember (JSON values)

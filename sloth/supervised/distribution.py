@@ -15,12 +15,14 @@ from sloth.model.authorities import Rotation
 from sloth.model.certificate import CertificateFile
 from sloth.model.cluster import Cluster
 from sloth.model.facts import Facts
+from sloth.model.join_tokens import JoinTokens
 from sloth.model.node import Node
 from sloth.model.secret import Secret
 from sloth.model.spec import ClusterSpec, Role
 from sloth.model.step import Script, Step
 from sloth.nodes.leave import leave
 from sloth.supervised import authorities, certs, checks, clean, encryption, member, releases, restore, upgrade
+from sloth.supervised import tokens as token_rotation
 from sloth.supervised.config import disabled
 from sloth.supervised.flavour import Flavour
 from sloth.supervised.prepare import TEXTS, prepare_steps
@@ -151,6 +153,14 @@ class Supervised(Distribution):
     def renew(self, node: Node, cluster: Cluster) -> Script[None]:
         """`certificate rotate`, then a start."""
         return certs.renew(node, cluster, self.flavour)
+
+    def new_tokens(self, node: Node, cluster: Cluster, tokens: JoinTokens) -> Script[Secret]:
+        """Both by `token rotate` and the configuration, then a start."""
+        return token_rotation.renew(node, cluster, tokens, self.flavour)
+
+    def take_tokens(self, node: Node, cluster: Cluster, tokens: JoinTokens) -> Script[None]:
+        """Both files, then a start."""
+        return token_rotation.take(node, tokens, self.flavour)
 
     def renew_worker(self, node: Node, cluster: Cluster) -> Script[None]:
         """The same: an agent has its certificates signed when it starts, and they last a year."""

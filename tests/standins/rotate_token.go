@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"strings"
 )
 
 // `token generate|rotate`: docs.k3s.io/cli/token. `rotate` gives the cluster another server token: its bootstrap data are
@@ -66,10 +68,31 @@ func (s *Server) changeSecret(next string) error {
 	if next == before {
 		return errors.New("new token is the old one")
 	}
+	if err := s.changePasswd(before, next); err != nil {
+		return err
+	}
 	s.secret = next
-	if err := errors.Join(s.writePasswd(), s.writeTokens(), s.saveBootstrap()); err != nil {
+	if err := errors.Join(s.writeTokens(), s.saveBootstrap()); err != nil {
 		return err
 	}
 	_, err := s.etcdctl("", "", "del", bootstrapKey(before))
 	return err
+}
+
+// changePasswd gives servers another password in the file as it lies on the disk. Agents keep theirs, unless it was the servers'
+// (k3s-io/k3s pkg/server/handlers/token.go).
+func (s *Server) changePasswd(before, next string) error {
+	data, err := os.ReadFile(s.cred("passwd"))
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
+	for i, line := range lines {
+		password, rest, _ := strings.Cut(line, ",")
+		shared := strings.HasPrefix(rest, "node,") && password == before && s.agentSecret == ""
+		if strings.HasPrefix(rest, "server,") || shared {
+			lines[i] = next + "," + rest
+		}
+	}
+	return writeFile(s.cred("passwd"), []byte(strings.Join(lines, "\n")+"\n"), 0o600)
 }

@@ -265,12 +265,15 @@ def test_tokens_are_replaced_server_by_server(lab):
         first_one = {"cluster-init": True} if machine is first and lab.distro == "k3s" else {}
         machine.config(token=token, **AGENTS, **{"secrets-encryption": True}, **joins, **first_one)
 
-    told(first, before)
-    first.stop()
-    first.start()
-    assert (first.data / "server/agent-token").read_text().strip().endswith("::node:agents-new")
+    passwords = first.data / "server/cred/passwd"
+    lines = passwords.read_text().splitlines()
+    passwords.write_text("".join(("agents-new," + line.partition(",")[2] if ",node," in line else line) + "\n" for line in lines))
     assert "Token rotated, restart" in first.run("token", "rotate").stdout
     assert first.token() != before and first.token()[:67] == before[:67]
+    told(first, first.token())
+    first.stop()
+    first.start()  # before the others, which have the old one still
+    assert (first.data / "server/agent-token").read_text().strip().endswith("::node:agents-new")
     third.stop()
     assert "encrypted with different token" in third.run("server", code=1).stderr, "it has the old one still"
     third.end_pods()

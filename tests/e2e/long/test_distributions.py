@@ -235,6 +235,24 @@ def test_certificate_authorities_are_replaced_without_a_failed_request(world):
     assert client.failed == []
 
 
+def tokens(world):
+    """What nodes of K3s and RKE2 join with, each node's by its name; kubeadm's are in the cluster and end by themselves."""
+    at = f"/etc/rancher/{world.distro}"
+    return {node: world.inside(node, f"cat {at}/*-token 2>/dev/null || :") for node in (*CONTROL, "work-1")}
+
+
+def test_other_tokens_let_nodes_join(world):
+    before = tokens(world)
+    world.sloth("certs", "rotate", "--join-tokens", "--yes", timeout=900)
+    eventually(lambda: _all_ready(world))
+    now = tokens(world)
+    assert [node for node in before if before[node] and now[node] == before[node]] == []
+    assert world.up()["changed"] == []
+    world.sloth("nodes", "add", "work", "--yes")
+    assert world.ready() == dict.fromkeys([*CONTROL, "work-1", "work-2"], "True")
+    world.sloth("nodes", "remove", "work-2", "--yes")
+
+
 def _all_ready(world):
     assert world.ready() == dict.fromkeys([*CONTROL, "work-1"], "True")
 

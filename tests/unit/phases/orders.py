@@ -18,7 +18,7 @@ ABILITIES = {
     "apply_encryption", "certificates", "encryption_applied", "etcd_access", "kubectl", "renew", "revoke_tokens",
     "rewrite_secrets", "components", "settings_applied", "apply_settings", "authorities", "has_authorities",
     "apply_authorities", "spread_authorities", "rotate_secret_key", "take_secret_key", "await_secret_key",
-    "authority_keys", "renew_worker",
+    "authority_keys", "renew_worker", "new_tokens", "take_tokens",
 }  # optional (sloth.contracts.lifecycle): `Named` has none of them  # fmt: skip
 
 
