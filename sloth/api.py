@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from sloth.hosting.host import HOST_FILES, HOST_TOOLS, KUBELET_SYSCTL, host_kernel, host_packages
     from sloth.hosting.network import POD_NETWORK_UNITS, cni_path, mesh_mtu, pod_network_steps
     from sloth.hosting.nodes import RESOLVER, kubelet_file, kubelet_settings, own_labels, taint_text, taints
+    from sloth.hosting.own_flags import OWN_FLAGS
     from sloth.hosting.ports import CONTROL_PLANE_PORTS, listeners, taken_port
     from sloth.hosting.registries import registries_steps, registries_text
     from sloth.hosting.settle import Settling
@@ -75,7 +76,7 @@ if TYPE_CHECKING:
     from sloth.supervised.releases import Downloads, Release
 
 __all__ = [
-    "ANYWHERE", "CLUSTER_TAG", "NODE_TAG", "Abilities", "Artifact", "Ask", "Balancer", "Catalogue", "Cloud",
+    "ANYWHERE", "CLUSTER_TAG", "NODE_TAG", "OWN_FLAGS", "Abilities", "Artifact", "Ask", "Balancer", "Catalogue", "Cloud",
     "CloudPlan", "Cluster", "ClusterSpec", "ConfigError", "Credential", "CredentialsError", "Delivery", "Distribution",
     "Do", "Door", "Emit", "Event", "Facts", "Found", "HostSpec", "JoinInfo", "KubernetesError", "Lease", "Listed", "Login",
     "LoginOptions", "Machine", "MachineRequest", "Machines", "MachinesError", "MakesMachines", "NamePlan", "Need", "Node",

@@ -5,20 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sloth.api import ClusterSpec, ConfigError, SlothError
+from sloth.api import OWN_FLAGS, ClusterSpec, ConfigError, SlothError
 
-_OWN_FLAGS = {
-    "apiServer": {
-        "advertise-address", "secure-port", "bind-address", "etcd-servers", "service-cluster-ip-range", "client-ca-file",
-        "tls-cert-file", "tls-private-key-file", "service-account-key-file", "service-account-signing-key-file",
-    },
-    "controllerManager": {"allocate-node-cidrs", "cluster-cidr", "service-cluster-ip-range", "kubeconfig", "root-ca-file"},
-    "scheduler": {"kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig"},
-    "etcd": {
-        "name", "data-dir", "listen-client-urls", "listen-peer-urls", "advertise-client-urls", "initial-advertise-peer-urls",
-        "initial-cluster", "initial-cluster-state", "cert-file", "key-file", "trusted-ca-file",
-    },
-}  # fmt: skip
 _OWN_FIELDS = {
     "apiVersion", "kind", "cgroupDriver", "staticPodPath", "clusterDNS", "clusterDomain", "podCIDR", "containerRuntimeEndpoint",
     "authentication", "authorization", "rotateCertificates", "port", "address",
@@ -60,7 +48,7 @@ def _flags(part: str, flags: Mapping[str, str]) -> list[SlothError]:
                     hint=f"write `{flag.lstrip('-')}`",
                 )
             )
-        elif flag in _OWN_FLAGS.get(part, ()):
+        elif flag in OWN_FLAGS.get(part, ()):
             found.append(
                 ConfigError(
                     "kubeadm/own-flag",

@@ -6,22 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sloth.errors import ConfigError, SlothError
+from sloth.hosting.own_flags import OWN_FLAGS
 from sloth.model.spec import ClusterSpec
 from sloth.supervised.flavour import Flavour
 
-_OWN_FLAGS = {
-    "apiServer": {
-        "advertise-address", "advertise-port", "secure-port", "bind-address", "etcd-servers", "service-cluster-ip-range",
-        "client-ca-file", "tls-cert-file", "tls-private-key-file", "service-account-key-file", "service-account-signing-key-file",
-        "encryption-provider-config",
-    },
-    "controllerManager": {"allocate-node-cidrs", "cluster-cidr", "service-cluster-ip-range", "kubeconfig", "root-ca-file"},
-    "scheduler": {"kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig"},
-    "etcd": {
-        "name", "data-dir", "listen-client-urls", "listen-peer-urls", "advertise-client-urls", "initial-advertise-peer-urls",
-        "initial-cluster", "initial-cluster-state", "cert-file", "key-file", "trusted-ca-file",
-    },
-}  # fmt: skip
+# Besides those of every distribution: what the supervisor itself says to the API server.
+_OWN = {**OWN_FLAGS, "apiServer": OWN_FLAGS["apiServer"] | {"advertise-port", "encryption-provider-config"}}
 
 
 def problems(spec: ClusterSpec, flavour: Flavour) -> list[SlothError]:
@@ -46,7 +36,7 @@ def _flags(part: str, flags: Mapping[str, str], flavour: Flavour) -> Iterator[Sl
                 where=f"{where}.{flag}",
                 hint=f"write `{flag.strip('-+')}`",
             )
-        elif flag in _OWN_FLAGS.get(part, ()):
+        elif flag in _OWN.get(part, ()):
             yield ConfigError(
                 "kubernetes/own-flag",
                 f"{where}: {flavour.name} or sloth sets flag `{flag}` itself, the cluster would not work with another value",
