@@ -83,6 +83,8 @@ class Machine:
         self._h2.increment_flow_control_window(_WHOLE - 65_535)
         self._splitter = Splitter()
         self._streams: dict[int, Stream] = {}
+        self._fresh: set[int] = set()  # streams that were opened since `outgoing` was asked
+        self._given: set[int] = set()  # those that began with what it gave last
         self._held = 0
         self._told = False  # the server's settings came
         self._heard, self._pinged = now, False
@@ -121,6 +123,7 @@ class Machine:
         except H2Error as error:
             raise Gone(f"the request cannot be sent: {error}", unprocessed=True) from error
         self._streams[number] = made
+        self._fresh.add(number)
         self._push(made)
         return made
 
@@ -162,6 +165,7 @@ class Machine:
     def outgoing(self) -> bytes:
         """What is to be sent now."""
         self.restless = False
+        self._given, self._fresh = self._fresh, set()
         return self._h2.data_to_send()
 
     def tick(self, now: float) -> None:
@@ -172,12 +176,13 @@ class Machine:
             self._pinged = self.restless = True
             self._h2.ping(b"sloth..?")
 
-    def lose(self, why: str) -> None:
-        """The connection has ended, for whatever reason."""
+    def lose(self, why: str, *, kept: bool = False) -> None:
+        """The connection has ended, for whatever reason. `kept`: nothing of what `outgoing` gave last has left."""
         if self.lost is None:
             self.lost = Gone(why)
+            unsent = self._fresh | self._given if kept else self._fresh
             for stream in list(self._streams.values()):
-                self._end(stream, self.lost)
+                self._end(stream, Gone(why, unprocessed=True) if stream.id in unsent else self.lost)
 
     def leave(self) -> None:
         """Close it from here: every stream is given up, and the server is told."""

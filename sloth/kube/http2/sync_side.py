@@ -136,14 +136,16 @@ class Link:
 
     def _flush(self) -> None:
         """Send what there is to send. One thread at a time, so that bytes keep their order."""
-        try:
-            with self._writing:
+        with self._writing:
+            left = size = 0
+            try:
                 with self._lock:
-                    data = self._tls.sealed(self._machine.outgoing())
-                if data:
-                    self._sock.sendall(data)
-        except OSError as error:
-            self._lose(f"it cannot be written to: {error}")
+                    rest = memoryview(self._tls.sealed(self._machine.outgoing()))
+                left = size = len(rest)
+                while left:
+                    left -= self._sock.send(rest[size - left :])
+            except OSError as error:
+                self._lose(f"it cannot be written to: {error}", kept=left == size)
 
     def _read(self) -> None:
         why = "the server closed the connection"
@@ -168,9 +170,9 @@ class Link:
         finally:
             self._lose(why)
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str, *, kept: bool = False) -> None:
         with self._lock:
-            self._machine.lose(why)
+            self._machine.lose(why, kept=kept)
         self._hang_up()
 
     def _hang_up(self) -> None:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sloth.kube.http2.frames import GoAway, Splitter
-from sloth.kube.http2.machine import ANSWER, SILENCE, WINDOW, Machine
-from tests.kube.transport.peer import Peer, ask, boundaries, drain, goaway, meet, talk
+from sloth.kube.http2.machine import ANSWER, SILENCE, WINDOW, Gone, Machine
+from sloth.kube.http2.sync_side import Link
+from tests.kube.transport.peer import HEAD, Peer, ask, boundaries, drain, goaway, meet, talk
 
 BODIES = [b"", b"one", b"x" * 40_000]
 
@@ -229,6 +230,64 @@ def test_what_is_no_http2_ends_the_connection_and_never_more(data):
     machine.lose("closed")
     assert stream.over
     assert drain(machine, stream)[1]
+
+
+def test_what_never_left_may_be_sent_again():
+    machine, peer = meet()
+    (before,) = ask(machine)
+    peer.hear(machine.outgoing())
+    (handed,) = ask(machine)
+    machine.outgoing()
+    (fresh,) = ask(machine)
+    machine.lose("cut", kept=True)
+    assert [drain(machine, stream)[1].unprocessed for stream in (before, handed, fresh)] == [False, True, True]
+
+
+def test_what_may_have_left_may_not():
+    machine, _ = meet()
+    (handed,) = ask(machine)
+    machine.outgoing()
+    (fresh,) = ask(machine)
+    machine.lose("cut")
+    assert [drain(machine, stream)[1].unprocessed for stream in (handed, fresh)] == [False, True]
+
+
+@pytest.mark.parametrize(("taken", "again"), [(0, True), (5, False)])
+def test_a_request_of_which_the_socket_took_nothing_may_be_sent_again(monkeypatch, taken, again):
+    class Plain:
+        def sealed(self, data):
+            return data
+
+    class Broken:
+        """Takes the greeting, then `taken` bytes."""
+
+        def __init__(self):
+            self.room = 1 << 20
+
+        def send(self, data):
+            if not self.room:
+                raise BrokenPipeError(32, "Broken pipe")
+            size = min(self.room, len(data))
+            self.room = 0 if size < len(data) else self.room - size
+            return size
+
+        def settimeout(self, seconds):
+            pass
+
+        def shutdown(self, how):
+            pass
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(Link, "_read", lambda link: None)
+    sock = Broken()
+    link = Link(sock, Plain())
+    sock.room = taken
+    stream = link.open(HEAD, b"")
+    with pytest.raises(Gone) as caught:
+        link.answered(stream, 1.0)
+    assert caught.value.unprocessed is again
 
 
 def test_closed_from_here():
