@@ -57,7 +57,8 @@ def coverage() -> None:
 
 def _unit(*words: str) -> None:
     folders = [f"tests/{name}" for name in ("unit", "contract", "cli", "packaging", "fleet", "kube")]
-    _parallel("loadfile", *words, *folders, *STANDINS, "-m", "not kube", *_without(*MATRIX), workers=3)
+    limit = ["--timeout", "180"]  # seconds: nothing here takes a tenth of that, so a test that hangs is named soon
+    _parallel("loadfile", *words, *limit, *folders, *STANDINS, "-m", "not kube", *_without(*MATRIX), workers=3)
 
 
 def clouds() -> None:
