@@ -5,8 +5,10 @@ too.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from sloth.errors import UsageError
 from sloth.kube.decode import asked, document, dumps, members, ok
@@ -35,15 +37,14 @@ class Select:
 EVERY = Select()
 
 
-@dataclass(slots=True)
-class Page:
+class Page(msgspec.Struct):
     """One page of a list. `token` continues it; `left` is how many more there are, where the server says so."""
 
     items: list[Object]
     version: str = ""
     token: str = ""
     left: int = 0
-    document: Object = field(default_factory=dict)
+    document: Object = msgspec.field(default_factory=dict)
 
 
 class Api:

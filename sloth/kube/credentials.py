@@ -13,9 +13,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from sloth.errors import CredentialsError
 from sloth.kube.connection import Connection, ExecPlugin, Oidc
@@ -29,8 +30,7 @@ _EARLY = 30.0  # seconds before its expiry that a plugin's credential is renewed
 _PLUGIN_TIME = 120.0  # seconds for a plugin: people may have to type something
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(msgspec.Struct, frozen=True):
     """What a plugin gave."""
 
     token: Secret | None = None

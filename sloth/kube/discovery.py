@@ -6,8 +6,9 @@ Format: k8s.io/api/apidiscovery/v2 (APIGroupDiscoveryList); KEP-3352 (content ne
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from sloth.kube.decode import document, ok
 from sloth.kube.resource import Resource
@@ -19,8 +20,7 @@ ACCEPT = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What was discovered: preferred versions first, and the ETags by which it can be asked whether it is still so."""
 
     resources: tuple[Resource, ...]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias, cast
+
+import msgspec
 
 from sloth.errors import ConnectError, SlothError
 from sloth.kube.retry import Limiter, Policy
@@ -18,22 +19,19 @@ from sloth.kube.telemetry.observer import About, Begun, Observer, Outcome
 from sloth.kube.wire import Answer, Broken, Pause, Request
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticate:
+class Authenticate(msgspec.Struct, frozen=True):
     """Give the headers that say who we are. `refused` are those that the server just answered with 401."""
 
     refused: Mapping[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """Send this and give the answer, or Broken."""
 
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class Aside:
+class Aside(msgspec.Struct, frozen=True):
     """Do this, which may wait for a disk, and give what it returns."""
 
     work: Callable[[], Begun | None]
@@ -44,8 +42,7 @@ Back: TypeAlias = Answer | Broken | Mapping[str, str] | Begun | None
 Steps: TypeAlias = Generator[Effect, Back, Answer]
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(msgspec.Struct):
     """What one exchange took: attempts, and seconds of pauses."""
 
     attempts: int = 0

@@ -7,7 +7,6 @@ from a proxy in between, the HTTP status does.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,8 +17,7 @@ from sloth.kube.wire import Answer, Request
 _MUCH = 600  # characters of a body that is no Status
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(msgspec.Struct, frozen=True):
     """One finding of the server about one field: `spec.replicas`, `FieldValueInvalid`, what is wrong."""
 
     field: str
@@ -42,8 +40,7 @@ class ApiError(KubernetesError):
             self.exit = 11
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(msgspec.Struct, frozen=True):
     code: str
     summary: str
     hint: str

@@ -9,7 +9,6 @@ resource versions).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -29,8 +28,7 @@ SERVER_SECONDS = (240, 300)  # the server ends a watch after a time in this rang
 SILENCE = 330.0  # seconds without a byte after which a stream counts as dead: longer than the server would let it live
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """One change. `object` is the whole object; of a deletion, its last known state."""
 
     type: Literal["ADDED", "MODIFIED", "DELETED"]
@@ -42,13 +40,11 @@ class _Frame(msgspec.Struct):
     object: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Relist:
+class Relist(msgspec.Struct, frozen=True):
     """List everything, and tell `listed`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Follow:
+class Follow(msgspec.Struct, frozen=True):
     """Open this stream, and `feed` what comes; then `ended`, whatever ended it."""
 
     request: Request

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
+import msgspec
+
 T = TypeVar("T")
 
 JSON = "application/json"
@@ -52,18 +54,16 @@ class Request:
         return replace(self, headers={**self.headers, **more})
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """One HTTP response. Names of headers are in lower case. `found`: its object, where the wire has decoded it already."""
 
     status: int
     body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     found: Object | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(msgspec.Struct, frozen=True):
     """There was no answer: what happened instead. `sent` is false if the server cannot have seen the request."""
 
     why: str
@@ -71,8 +71,7 @@ class Broken:
     certificate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """Wait this many seconds."""
 
     seconds: float

@@ -71,13 +71,18 @@ def markdown() -> str:
     pieces.append("## Values\n")
     for kind in DATA:
         pieces += [f"### {kind.__name__}\n", *_text(kind, kind.__doc__)]
-        if dataclasses.is_dataclass(kind):
-            shown = ", ".join(f"`{each.name}`" for each in dataclasses.fields(kind))
-            pieces.append(f"- fields: {shown}")
+        if names := _fields(kind):
+            pieces.append(f"- fields: {', '.join(f'`{name}`' for name in names)}")
         pieces += [f"- {_line(kind, name)}" for name, _ in _members(kind)]
         pieces.append("")
     pieces += _views()
     return "\n".join(pieces).rstrip() + "\n"
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    if dataclasses.is_dataclass(kind):
+        return tuple(each.name for each in dataclasses.fields(kind))
+    return getattr(kind, "__struct_fields__", ())
 
 
 def _pair(kind: type, other: type) -> Iterator[str]:

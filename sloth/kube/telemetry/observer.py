@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from sloth.errors import SlothError
 from sloth.kube.connection import Connection
@@ -12,8 +13,7 @@ from sloth.kube.telemetry.subject import Subject
 from sloth.kube.wire import Request
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(msgspec.Struct, frozen=True):
     """One request, what it is about, and whose it is. `plan` is the digest of the plan that it is a part of, if of one."""
 
     request: Request
@@ -22,8 +22,7 @@ class About:
     plan: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What came of it. `status` 0: there was no answer, and `error` says why; neither of them: it was given up half-way."""
 
     status: int = 0
@@ -31,7 +30,7 @@ class Outcome:
     attempts: int = 0
     waited: float = 0.0  # seconds of them for the rate limit and between attempts
     error: SlothError | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def word(self) -> str:
@@ -39,12 +38,11 @@ class Outcome:
         return str(self.status) if self.status else self.error.code if self.error else "given-up"
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(msgspec.Struct, frozen=True):
     """What an observer began: `end` is called once with the outcome, `headers` go with the request."""
 
     end: Callable[[Outcome], None]
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Observer(Protocol):

@@ -5,7 +5,6 @@ Source: kubernetes.io, "Kubernetes API Concepts" (resource URIs) and "Authorizat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 import msgspec
@@ -22,8 +21,7 @@ _QUESTIONS = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """`kind` as in RBAC rules (`deployments.apps`), empty for paths that are no objects; `name` is empty for collections."""
 
     verb: str
