@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from sloth.kube.route import Route
 from sloth.model.secret import Secret
@@ -14,8 +16,7 @@ _KEY = os.urandom(32)
 Interactive = Literal["Never", "IfAvailable", "Always"]
 
 
-@dataclass(frozen=True, slots=True)
-class ExecPlugin:
+class ExecPlugin(msgspec.Struct, frozen=True):
     """A command that prints an ExecCredential (kubernetes.io, "Authenticating", client-go credential plugins)."""
 
     command: str
@@ -28,8 +29,7 @@ class ExecPlugin:
     interactive: Interactive = "IfAvailable"
 
 
-@dataclass(frozen=True, slots=True)
-class Oidc:
+class Oidc(msgspec.Struct, frozen=True):
     """An OpenID Connect provider that a kubeconfig names (`auth-provider: oidc`). Renewed tokens go to `user` in `file`."""
 
     issuer: str
@@ -42,8 +42,7 @@ class Oidc:
     file: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Impersonation:
+class Impersonation(msgspec.Struct, frozen=True):
     """Whom to act as (kubernetes.io, "User Impersonation"). All but `user` need it."""
 
     user: str
@@ -110,6 +109,6 @@ def _plain(value: object) -> object:
     """With secrets as what they are, so that two of them differ."""
     if isinstance(value, Secret):
         return value.reveal()
-    if is_dataclass(value) and not isinstance(value, type):
-        return [(each.name, _plain(getattr(value, each.name))) for each in fields(value)]
+    if isinstance(value, msgspec.Struct):
+        return [(name, _plain(getattr(value, name))) for name in value.__struct_fields__]
     return value

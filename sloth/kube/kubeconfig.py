@@ -14,6 +14,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from sloth.errors import UsageError
 from sloth.kube.connection import Connection
 from sloth.kube.kubeconfig_entries import broken, connection_of
@@ -52,7 +54,11 @@ class Kubeconfig:
         found = connection_of(
             chosen or cluster, self.clusters[cluster], self.users.get(user, {}), namespace or entry.get("namespace") or "default"
         )
-        return replace(found, oidc=replace(found.oidc, user=user, file=self.homes.get(user))) if found.oidc else found
+        return (
+            replace(found, oidc=msgspec.structs.replace(found.oidc, user=user, file=self.homes.get(user)))
+            if found.oidc
+            else found
+        )
 
 
 def _unknown(what: str, name: str, known: Mapping[str, object]) -> UsageError:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import quote
+
+import msgspec
 
 from sloth.kube.wire import Object
 
@@ -12,8 +13,7 @@ EVERYWHERE = "*"
 """As a namespace: all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(msgspec.Struct, frozen=True):
     """One resource of one version of one API group. `group` is empty for the core group."""
 
     group: str

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 import yaml
 from hypothesis import given
@@ -371,4 +372,4 @@ def test_a_lock_that_was_left_is_broken_and_one_that_is_held_is_waited_for(tmp_p
 
 def test_a_connection_for_each_user_is_its_own(provider, config):
     one = load(config).connection()
-    assert one.key() != replace(one, oidc=replace(one.oidc, user="x")).key()
+    assert one.key() != replace(one, oidc=msgspec.structs.replace(one.oidc, user="x")).key()
