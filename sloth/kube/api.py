@@ -4,7 +4,7 @@ too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +14,8 @@ from sloth.errors import UsageError
 from sloth.kube.decode import asked, document, dumps, members, ok
 from sloth.kube.kinds import Kinds
 from sloth.kube.resource import EVERYWHERE, Resource
-from sloth.kube.wire import APPLY_PATCH, JSON, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Call, Object, Request, ask_all
+from sloth.kube.sheaf import named, sheaf
+from sloth.kube.wire import APPLY_PATCH, JSON, JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, Call, Object, Request, ask, ask_all
 
 PAGE = 500
 PatchKind = Literal["merge", "json", "strategic"]
@@ -45,6 +46,10 @@ class Page(msgspec.Struct):
     token: str = ""
     left: int = 0
     document: Object = msgspec.field(default_factory=dict)
+
+
+def _part(limit: int, token: str) -> list[tuple[str, str]]:
+    return [*([("limit", str(limit))] if limit else []), *([("continue", token)] if token else [])]
 
 
 class Api:
@@ -109,19 +114,25 @@ class Api:
         token: str = "", accept: str = JSON, query: Iterable[tuple[str, str]] = (),
     ) -> Call[Page]:  # fmt: skip
         """One page of a list; `limit` 0 asks for everything at once. Raises ApiError (status 410: `token` is too old)."""
-        resource = yield from self.kinds.find(kind)
-        place = self.place(resource, namespace)
-        words = [*select.query(), *query, *([("limit", str(limit))] if limit else []), *([("continue", token)] if token else [])]
-        request = Request("GET", resource.path(place), tuple(words), {"Accept": accept}, what=resource.words("list", place))
+        request = yield from self._listing(kind, namespace, accept, [*select.query(), *query, *_part(limit, token)])
         found = yield from asked(request)
         meta, items = members(found)
-        if str(found.get("kind", "")).endswith("List"):
-            # Items of a list come without what they are; with it, an item is an object like any other.
-            head = {"apiVersion": found.get("apiVersion", ""), "kind": found["kind"].removesuffix("List")}
-            for item in items:
-                for key, value in head.items():
-                    item.setdefault(key, value)
+        named(found, items)
         return Page(items, meta.get("resourceVersion", ""), meta.get("continue", ""), meta.get("remainingItemCount", 0), found)
+
+    def sheaf(
+        self, kind: str | Resource, namespace: str | None = None, *, select: Select = EVERY, limit: int = PAGE, token: str = ""
+    ) -> Call[tuple[str, Iterator[Object]]]:
+        """What continues a page of a list, and its objects, each decoded when it is taken. Raises as `page`, then too."""
+        request = yield from self._listing(kind, namespace, JSON, [*select.query(), *_part(limit, token)])
+        return sheaf(ok((yield from ask(request)), request))
+
+    def _listing(
+        self, kind: str | Resource, namespace: str | None, accept: str, query: Iterable[tuple[str, str]]
+    ) -> Call[Request]:
+        resource = yield from self.kinds.find(kind)
+        place = self.place(resource, namespace)
+        return Request("GET", resource.path(place), tuple(query), {"Accept": accept}, what=resource.words("list", place))
 
     def create(
         self, item: Object, namespace: str | None = None, *, kind: str | Resource = "", dry_run: bool = False, strict: bool = True

@@ -149,12 +149,11 @@ class AsyncClient(AsyncVerbs):
         """
         token = ""
         while True:
-            page = await self.run(self.api.page(kind, namespace, select=Select(labels, fields), limit=limit, token=token))
-            token, items = page.token, page.items[::-1]
-            page.items.clear()
-            del page
-            while items:
-                yield items.pop()
+            token, items = await self.run(
+                self.api.sheaf(kind, namespace, select=Select(labels, fields), limit=limit, token=token)
+            )
+            for item in items:
+                yield item
             if not token:
                 return
 

@@ -149,12 +149,8 @@ class Client(Verbs):
         """
         token = ""
         while True:
-            page = self.run(self.api.page(kind, namespace, select=Select(labels, fields), limit=limit, token=token))
-            token, items = page.token, page.items[::-1]
-            page.items.clear()
-            del page
-            while items:
-                yield items.pop()
+            token, items = self.run(self.api.sheaf(kind, namespace, select=Select(labels, fields), limit=limit, token=token))
+            yield from items
             if not token:
                 return
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -10,13 +10,19 @@ from sloth.errors import KubernetesError
 from sloth.kube.faults import fault
 from sloth.kube.wire import Answer, Call, Object, Request, ask
 
+T = TypeVar("T")
 _DECODER = msgspec.json.Decoder(dict[str, Any])
 
 
-def loads(body: bytes) -> Object:
+def loads(body: bytes | msgspec.Raw) -> Object:
     """One JSON object. Raises KubernetesError for anything else."""
+    return decoded(_DECODER, body)
+
+
+def decoded(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
+    """What a decoder makes of it. Raises KubernetesError for anything else."""
     try:
-        return _DECODER.decode(body)
+        return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise KubernetesError(
             "kube/not-an-api",

@@ -48,6 +48,8 @@ lags, seen, start = [], set(), []
 def used():
     mine = resource.getrusage(resource.RUSAGE_SELF)
     return mine.ru_utime + mine.ru_stime
+def highest():  # of this program: ru_maxrss begins with what the parent had
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM:")) / 1024
 def took(item):
     number = item["spec"]["number"]
     if number > 0:
@@ -57,7 +59,7 @@ def took(item):
     return len(seen)
 def told(versions, merged):
     print(json.dumps({"cpu": used() - start[0], "lags": lags, "seen": len(seen), "merged": merged, "versions": versions,
-                      "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
+                      "peak": highest()}), flush=True)
 """
 PROGRAMS = {
     "sloth": _COMMON
