@@ -60,7 +60,7 @@ def talk(where: Where, begin: Callable[[Client], Process], stdin: bool, tty: boo
     with where.client() as client, begin(client) as process:
         if stdin:
             threading.Thread(target=_pass_on, args=(process, failures), name="stdin", daemon=True).start()
-        with _terminal(process) if screen else _nothing():
+        with _woken(process), _terminal(process) if screen else _nothing():
             for piece in process:
                 stream = sys.stdout if piece.channel == 1 else sys.stderr
                 stream.buffer.write(piece.data)
@@ -83,6 +83,19 @@ def _pass_on(process: Process, failures: list[SlothError]) -> None:
     except SlothError as error:
         failures.append(error)
         process.close()  # else the command would wait for an end of input that never comes
+
+
+@contextmanager
+def _woken(process: Process) -> Iterator[None]:
+    """Signals end a wait for output: the handler of one that comes just before the wait would else run when output comes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    former = signal.set_wakeup_fd(process.bell, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(former)
 
 
 @contextmanager

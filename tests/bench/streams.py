@@ -44,7 +44,7 @@ def run(sloth: str, python: str = sys.executable) -> dict[str, object]:
 
 def _measured(folder: Path, sloth: str, python: str) -> dict[str, object]:
     (folder / "payload").write_bytes(os.urandom(SIZE))
-    (folder / "copy.py").write_text(PROGRAM)
+    (folder / "transfer.py").write_text(PROGRAM)
     results: dict[str, object] = {}
     for way in ("up", "down"):
         local = str(folder / ("payload" if way == "up" else "back"))
@@ -53,7 +53,7 @@ def _measured(folder: Path, sloth: str, python: str) -> dict[str, object]:
         commands = {
             "sloth": [sloth, "kube", "cp", *words, "-c", "app", *pair],
             "kubectl": [kubectl_path(), *words, "cp", "-c", "app", *pair],
-            "client": [python, str(folder / "copy.py"), way, words[1], local, "/work/data", str(folder / "took")],
+            "client": [python, str(folder / "transfer.py"), way, words[1], local, "/work/data", str(folder / "took")],
         }
         figures = _in_turn(commands, folder / "took")
         assert way == "up" or (folder / "back").read_bytes() == (folder / "payload").read_bytes()

@@ -113,6 +113,7 @@ async def opened(wire: AsyncWire, request: Upgrade, make: Callable[[str], M]) ->
     response = await wire.upgraded(request)
     try:
         machine = make(protocol_of(request, response))
+        machine.channels.inside_tls = wire.connection.server.startswith("https:")
         return AsyncSession(machine, response), machine
     except ConnectError:
         await response.aclose()

@@ -91,6 +91,11 @@ class Line:
                 with suppress(BlockingIOError):
                     self._ears.recv(4096)
 
+    @property
+    def bell(self) -> int:
+        """A file descriptor: a byte written to it does what `wake` does."""
+        return self._bell.fileno()
+
     def wake(self) -> None:
         """End a `wait` in another thread, or the next one."""
         with suppress(OSError):  # full: it is awake already; closed: nobody waits any more

@@ -54,6 +54,11 @@ class Process:
         """Whether the command or the connection has ended."""
         return self._session.over
 
+    @property
+    def bell(self) -> int:
+        """A file descriptor for `signal.set_wakeup_fd`: a byte written to it wakes the thread that waits for output."""
+        return self._session.line.bell
+
     def write(self, data: bytes) -> None:
         """Give it input; waits while more than 1 MiB of it is not sent yet."""
         self._session.order(partial(self._remote.stdin, data), len(data))

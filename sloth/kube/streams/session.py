@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sloth.errors import ConnectError
-from sloth.kube.streams.channels import Piece
+from sloth.kube.streams.channels import Channels, Piece
 from sloth.kube.streams.handshake import Upgrade, agreed
 from sloth.kube.streams.line import Line
 
@@ -25,6 +25,7 @@ GOODBYE = 1.0  # seconds for what is still to be sent when a stream is closed
 class Machine(Protocol):
     """What `remote.Remote` and `ports.Port` have in common."""
 
+    channels: Channels
     outgoing: bytearray
     what: str
 
@@ -149,6 +150,7 @@ def opened(wire: SyncWire, request: Upgrade, make: Callable[[str], M]) -> tuple[
     upgraded = wire.upgraded(request)
     try:
         machine = make(agreed(request, upgraded.status, upgraded.headers))
+        machine.channels.inside_tls = wire.connection.server.startswith("https:")
         return Session(machine, Line(upgraded)), machine
     except ConnectError:
         upgraded.close()

@@ -173,6 +173,28 @@ def test_pings_are_answered_and_a_close_too():
     assert [type(event) for event in server.events()] == [CloseConnection]
 
 
+@pytest.mark.parametrize("inside_tls", [False, True])
+@given(st.lists(st.binary(max_size=70_000), min_size=1, max_size=4))
+def test_what_a_client_masks_is_what_a_server_reads(inside_tls, messages):
+    client, server = Channels(), Channels(server=True)
+    client.inside_tls = inside_tls
+    for data in messages:
+        client.send(1, data)
+    came = {}
+    for piece in server.feed(bytes(client.outgoing)):
+        came[piece.channel] = came.get(piece.channel, b"") + piece.data
+    assert came == {1: b"".join(messages)}
+
+
+def test_outside_of_tls_nobody_on_the_way_can_tell_the_bytes():
+    keys = set()
+    for _ in range(64):
+        client = Channels()
+        client.send(0, b"GET / HTTP/1.1")
+        keys.add(bytes(client.outgoing[2:6]))
+    assert len(keys) > 60 and any(len(set(key)) > 1 for key in keys)
+
+
 def test_text_where_bytes_are_agreed_on_ends_it():
     from wsproto.connection import Connection, ConnectionType
     from wsproto.events import TextMessage

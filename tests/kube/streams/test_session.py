@@ -1,5 +1,6 @@
 """The sync front with several threads at one stream, and ends that come early."""
 
+import os
 import threading
 import time
 
@@ -76,6 +77,18 @@ def test_closing_the_client_ends_its_streams(pods, client):
         process.wait()
     assert caught.value.code == "kube/stream-cut"
     process.close()
+
+
+def test_a_byte_to_the_bell_ends_a_wait(client):
+    with client.start("web", ["cat"], stdin=True) as process:
+        rung = threading.Timer(0.3, lambda: os.write(process.bell, b"x"))
+        rung.start()
+        begun = time.monotonic()
+        process._session.line.wait(20, writing=False)
+        assert time.monotonic() - begun < 10
+        rung.join()
+        process.write(b"on\n")
+        assert process.take(10).data == b"on\n"
 
 
 def test_sizes_may_come_from_a_signal_handler(client):
