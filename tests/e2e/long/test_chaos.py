@@ -68,7 +68,7 @@ def keep(bed, name, *, check=True):
 
 
 def writes_go_on(bed, name, within=15):
-    """Reads and writes work, at the latest so many seconds from now. A try that nobody confirmed may have come true: it goes first."""
+    """Reads and writes work, at the latest so many seconds from now. What an unconfirmed try may have made goes first."""
 
     def write():
         bed.kubectl("delete", "configmap", name, "--ignore-not-found", timeout=5)
