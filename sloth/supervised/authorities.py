@@ -90,7 +90,7 @@ def _load(rotation: Rotation, flavour: Flavour) -> list[Step]:
         steps += [Put(path=f"{at}/tls/{file}.key", content=key, mode=0o600) for file, key in keys.items()]
     load = Do(
         title="load the authorities into the datastore",
-        run=f"{flavour.binary} certificate rotate-ca --path={at} >/dev/null && rm -rf {at}",
+        run=f"{flavour.binary} certificate rotate-ca {flavour.itself} --path={at} >/dev/null && rm -rf {at}",
         timeout=120.0,
         hint=f"journalctl -u {flavour.server_unit} -n 50 on the node says what is wrong with them",
     )

@@ -21,12 +21,12 @@ _PATIENCE = 3600.0  # seconds: some five Secrets are written anew in a second
 
 def rotate(flavour: Flavour) -> Script[None]:
     """On one server. A rotation that was cut off, after which servers do not agree, is gone on with and not begun again."""
-    status = f"{flavour.binary} secrets-encrypt status --output json"
+    status = f"{flavour.binary} secrets-encrypt status {flavour.itself} --output json"
     yield [
         Do(
             title="make a new key for Secrets",
             unless=f'now=$({status}) && ! echo "$now" | grep -qE \'"hashmatch": ?true\'',
-            run=f"{flavour.binary} secrets-encrypt rotate-keys >/dev/null",
+            run=f"{flavour.binary} secrets-encrypt rotate-keys {flavour.itself} >/dev/null",
             timeout=120.0,
             hint=f"{flavour.name} secrets-encrypt status on the node",
         ),
@@ -54,9 +54,10 @@ def take(node: Node, cluster: Cluster, flavour: Flavour) -> Script[None]:
 
 def agree(flavour: Flavour) -> Script[None]:
     """Until every server has the same keys."""
+    status = f"{flavour.binary} secrets-encrypt status {flavour.itself} --output json"
     yield Wait(
         title="wait until all servers have the new key",
-        until=f"{flavour.binary} secrets-encrypt status --output json 2>/dev/null | grep -qE '\"hashmatch\": ?true'",
+        until=f"{status} 2>/dev/null | grep -qE '\"hashmatch\": ?true'",
         timeout=120.0,
         diagnose=f"{flavour.name} secrets-encrypt status",
         hint=f"{flavour.name} secrets-encrypt status on the node says who differs; then the same command again",

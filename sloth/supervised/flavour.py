@@ -102,6 +102,11 @@ class Flavour:
         return f"https://127.0.0.1:{self.fronts[-1].listen}"
 
     @property
+    def itself(self) -> str:
+        """For commands that ask a supervisor: this node's own. Else they ask the `server` of the configuration, which is any."""
+        return f"--server=https://127.0.0.1:{self.supervisor_port}"
+
+    @property
     def admin(self) -> Admin:
         """As the administrator, through the balancer and not only through the node's own API server."""
         return Admin(kubeconfig=self.kubeconfig, port=_API.listen, server=True)

@@ -2,9 +2,10 @@
 
 `token rotate` on one server makes a new password for servers, and seals with it the bootstrap data, which it reads from the disk
 then; afterwards every server must start with it (docs.k3s.io "k3s token", docs.rke2.io "Token Management"; k3s-io/k3s
-pkg/server/handlers/token.go). No new token is given to it: it would be seen among the arguments of the command. The agents'
-password is part of that data: it is changed in the file of passwords just before, not by a start of its own, for a server whose
-file of passwords is newer than the datastore's does not start (pkg/cluster/bootstrap.go, ReconcileBootstrapData).
+pkg/server/handlers/token.go). This very server must do it, not one that the configuration names for joining. No new token is
+given to it: it would be seen among the arguments of the command. The agents' password is part of that data: it is changed in the
+file of passwords just before, not by a start of its own, for a server whose file of passwords is newer than the datastore's does
+not start (pkg/cluster/bootstrap.go, ReconcileBootstrapData).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def renew(node: Node, cluster: Cluster, tokens: JoinTokens, flavour: Flavour) ->
             run=TEXTS.text(
                 "rotate-tokens.sh",
                 UNIT=flavour.server_unit,
-                BINARY=flavour.binary,
+                ROTATE=f"{flavour.binary} token rotate {flavour.itself}",
                 AGENT=flavour.agent_token,
                 PASSWORDS=f"{flavour.data}/server/cred/passwd",
                 FULL=full,

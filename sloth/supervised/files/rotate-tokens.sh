@@ -3,6 +3,6 @@
 umask 077
 if systemctl is-active -q @UNIT@; then
   awk -F, -v OFS=, 'NR == FNR {new = $0; next} $2 == "node" {$1 = new} {print}' @AGENT@ @PASSWORDS@ >@PASSWORDS@.new &&
-    grep -q ',node,' @PASSWORDS@.new && mv @PASSWORDS@.new @PASSWORDS@ && @BINARY@ token rotate >/dev/null || exit 1
+    grep -q ',node,' @PASSWORDS@.new && mv @PASSWORDS@.new @PASSWORDS@ && @ROTATE@ >/dev/null || exit 1
 fi
 cp @FULL@ @SERVER@.new && mv @SERVER@.new @SERVER@ && echo '@ID@ made' >@NOTE@

@@ -77,7 +77,10 @@ def test_the_first_server_alone_loads_them_for_all(plugin):
         assert not [step for step in applied(plugin, "trust", name).steps if isinstance(step, Put)]
     text = applied(plugin, "trust", "control-1").text("load the authorities into the datastore")
     at = f"{flavour_of(plugin).data}/server/sloth-authorities"
-    assert text == f"/usr/local/bin/{plugin.name} certificate rotate-ca --path={at} >/dev/null && rm -rf {at}"
+    assert (
+        text
+        == f"/usr/local/bin/{plugin.name} certificate rotate-ca {flavour_of(plugin).itself} --path={at} >/dev/null && rm -rf {at}"
+    )
     assert "--force" not in text, "what does not lead to the old ones is refused"
 
 

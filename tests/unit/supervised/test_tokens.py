@@ -44,7 +44,10 @@ def test_the_first_server_makes_both_and_starts_once(plugin):
         f"restart {flavour.server_unit} with new tokens",
     ]
     text = done.text("have other passwords for joining")
-    assert f"/usr/local/bin/{plugin.name} token rotate >/dev/null" in text and "--new-token" not in text
+    assert (
+        f"/usr/local/bin/{plugin.name} token rotate --server=https://127.0.0.1:{flavour.supervisor_port} >/dev/null" in text
+        and "--new-token" not in text
+    )
 
 
 PASSWD = "agents-old,node,node,k3s:agent\nservers-old,server,server,k3s:server\n"
