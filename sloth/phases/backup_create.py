@@ -16,6 +16,7 @@ from sloth.model.cluster import Cluster
 from sloth.model.node import Node
 from sloth.model.phase import Each, Keep, PhaseRun
 from sloth.model.step import Ask, Do, Put, Result, Script, Step
+from sloth.phases.certs import refuse_half_tokens
 from sloth.phases.server import server_of
 
 MakeKeys = Callable[[str], Keys]  # cluster -> new keys
@@ -47,6 +48,7 @@ class MakeBackup:
 
     def run(self, cluster: Cluster) -> PhaseRun:
         """Bring the program, run it, read what it made."""
+        refuse_half_tokens(cluster, "no backup is made")
         server = server_of(cluster)
         answers = yield Each(title=self.title, scripts={server.name: self._script(server, cluster)})
         self.made.node = server.name

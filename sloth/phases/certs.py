@@ -48,6 +48,16 @@ def refuse_rotating(cluster: Cluster, what: str) -> None:
         )
 
 
+def refuse_half_tokens(cluster: Cluster, what: str) -> None:
+    """While servers have different tokens, a snapshot of one may be sealed with a token that only another has."""
+    if cluster.record.join_tokens is not None:
+        raise KubernetesError(
+            "certs/rotation-unfinished",
+            f"{what} while a rotation of join tokens is under way",
+            hint="sloth certs rotate --join-tokens goes on where it ended",
+        )
+
+
 def _well(cluster: Cluster, name: str) -> bool:
     fact = cluster.fact(name)
     return fact.get("kube.state") == "joined" and "down" not in (fact.get("kube.api"), fact.get("kube.etcd"))

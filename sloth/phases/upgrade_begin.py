@@ -16,7 +16,7 @@ from sloth.model.cluster import Cluster
 from sloth.model.node import Node
 from sloth.model.phase import Each, Keep, PhaseRun, Say
 from sloth.model.step import Result, Script
-from sloth.phases.certs import refuse_rotating
+from sloth.phases.certs import refuse_half_tokens, refuse_rotating
 from sloth.phases.quorum import guard_restart
 from sloth.phases.upgrade_look import crowded, names, seen, server_of, silent
 from sloth.upgrade.checks import findings
@@ -36,6 +36,7 @@ class Begin:
     def run(self, cluster: Cluster) -> PhaseRun:
         """Raises KubernetesError `upgrade/blocked` with everything that stands in the way."""
         refuse_rotating(cluster, "no upgrade is begun")
+        refuse_half_tokens(cluster, "no upgrade is begun")
         found = check(self.distribution, cluster, self.now())
         refuse([each for each in found if each.level == "blocks"], cluster.version)
         for each in found:

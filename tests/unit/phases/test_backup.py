@@ -110,6 +110,16 @@ def test_what_opens_a_backup_never_reaches_a_node():
     )
 
 
+def test_none_is_made_while_servers_have_different_tokens():
+    start = three()
+    half = replace(start.record, join_tokens=Secret("{}", known=False))
+    driver = Driver(half, answer)
+    with pytest.raises(KubernetesError) as caught:
+        driver.follow(MakeBackup(Toy()).run(replace(start, record=half)))
+    assert caught.value.code == "certs/rotation-unfinished" and "--join-tokens" in caught.value.hint
+    assert driver.trips == []
+
+
 @pytest.mark.parametrize("said", ["", "other-20261125T172030Z", "not the leader"])
 def test_no_name_is_no_backup(said):
     start = three()
