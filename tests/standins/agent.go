@@ -229,6 +229,7 @@ func (a *Agent) startKubelet() {
 	folder := a.path("etc", "kubelet.conf.d")
 	must(writeFile(filepath.Join(folder, "00-"+distroName+"-defaults.conf"), data, 0o600))
 	must(os.MkdirAll(a.path("pod-manifests"), 0o700))
+	must(a.writeStaticPods())
 	args := map[string]string{
 		"config-dir": folder, "hostname-override": a.node, "kubeconfig": a.path("kubelet.kubeconfig"),
 		"node-ip": strings.Join(append([]string{}, a.nodeIPs()...), ","), "root-dir": root("/var/lib/kubelet"),
