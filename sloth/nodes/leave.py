@@ -14,9 +14,13 @@ from sloth.etcd.quorum import refusal, take_out
 from sloth.etcd.steps import ask_members, members_of, remove_member
 from sloth.model.cluster import Cluster
 from sloth.model.node import Node
-from sloth.model.step import Do, Result, Script, Step
+from sloth.model.step import Do, Result, Retry, Script, Step
 from sloth.nodes.api import PATIENT, addresses_of, alive, ask_alive, wait_api
 from sloth.nodes.drain import drain, limit
+
+# A control-plane node of K3s or RKE2 is gone when one of their controllers has taken its etcd member out (its finalizer is
+# wrangler.cattle.io/managed-etcd-controller, k3s-io/k3s pkg/etcd/member_controller.go), which takes its time on a busy machine.
+_SLOWLY = Retry(attempts=3, reason="a finalizer of the node may take a while")
 
 
 def leave(server: Node, name: str, cluster: Cluster, *, kubectl: str, etcd: EtcdAccess | None) -> Script[None]:
@@ -39,8 +43,8 @@ def leave(server: Node, name: str, cluster: Cluster, *, kubectl: str, etcd: Etcd
         yield from drain(name, kubectl, lives=lives, seconds=limit(name, cluster))
     last: list[Step] = []
     if lives is not None:
-        delete = f"{kubectl} delete node {name} --ignore-not-found --timeout=30s {PATIENT}"
-        last.append(Do(title=f"delete node {name}", run=delete, hint="sloth status"))
+        delete = f"{kubectl} delete node {name} --ignore-not-found --timeout=50s {PATIENT}"
+        last.append(Do(title=f"delete node {name}", run=delete, retry=_SLOWLY, hint="sloth status"))
     if leaving and etcd:  # after the node: its API server fails as soon as its etcd is out, and might be the one that is asked
         others = [address for address in addresses(cluster) if address not in own]
         last += [remove_member(etcd, leaving, others), wait_api(kubectl, 120.0)]
