@@ -6,6 +6,7 @@
 # Private files (umask 077), all of them $_s_f.NAME with a random name; on tmpfs, so that a full disk is no obstacle:
 #   log   `b STEP TICKS KIND SECONDS` when a step begins, `r STEP STATUS CHANGED` when it is over
 #   No Ne what step N wrote to stdout and stderr
+#   kept  the last words of a try of a wait
 #   over  the steps' session came to its end; late: it was ended; gone: nobody listens any more
 _s_clean() {
   trap - EXIT
@@ -15,7 +16,7 @@ _s_clean() {
 
 # By name: a shell that looks for them reads all of /run, where there may be thousands of others.
 _s_wipe() {
-  set -- "$_s_f.log" "$_s_f.noise" "$_s_f.over" "$_s_f.late" "$_s_f.gone" "$_s_f.mark" ${_s_lock:+"$_s_lock"}
+  set -- "$_s_f.log" "$_s_f.noise" "$_s_f.over" "$_s_f.late" "$_s_f.gone" "$_s_f.mark" "$_s_f.kept" ${_s_lock:+"$_s_lock"}
   k=0
   while [ "$k" -lt @COUNT@ ]; do
     k=$((k + 1))
@@ -86,7 +87,10 @@ _s_settle() {
   fi
   rm -f "$_s_f.late"
   [ "$last" != "$step" ] || return 0
-  if [ "$kind" = wait ]; then _s_session 999999 "$step"; fi
+  if [ "$kind" = wait ]; then
+    [ -s "$_s_f.${step}e" ] || [ ! -s "$_s_f.kept" ] || mv -f "$_s_f.kept" "$_s_f.${step}e"
+    _s_session 999999 "$step"
+  fi
   echo "timed out after $limit s" >>"$_s_f.${step}e"
   if [ "$kind" = do ]; then last=1; else last=0; fi
   echo "r $step 124 $last" >>"$_s_f.log"

@@ -53,10 +53,15 @@ _s_do() {
   _s_done $? 1
 }
 
-# _s_wait STEP TICKS SECONDS EVERY CONDITION: the clock is watched from outside.
+# _s_wait STEP TICKS SECONDS EVERY CONDITION: the clock is watched from outside. The try that it ends may have said nothing yet, so
+# the last words of the one before are kept.
 _s_wait() {
   _s_begin "$1" "$2" wait "$3" || return 0
-  until _s_eval "$5"; do sleep "$4" 9>&-; done
+  : >"$_s_f.kept"
+  until _s_eval "$5"; do
+    [ ! -s "$_s_f.${1}e" ] || mv -f "$_s_f.${1}e" "$_s_f.kept" 9>&-
+    sleep "$4" 9>&-
+  done
   _s_done 0 0
 }
 

@@ -222,6 +222,19 @@ def test_a_wait_in_vain_brings_its_diagnosis() -> None:
     assert results == [Result(exit=124, err="not yet\nit is late\ntimed out after 2 s")]
 
 
+def test_a_wait_that_ends_amid_a_try_brings_the_words_of_the_one_before(tmp_path: Path) -> None:
+    once = f"[ -e {tmp_path}/seen ] && exec sleep 60; touch {tmp_path}/seen; echo not yet >&2; false"
+    assert execute([Wait(title="never", until=once, every=0.05, timeout=2)]) == [
+        Result(exit=124, err="not yet\ntimed out after 2 s")
+    ]
+
+
+def test_the_words_of_one_wait_are_not_those_of_another(tmp_path: Path) -> None:
+    first = f"[ -e {tmp_path}/seen ] || {{ touch {tmp_path}/seen; echo first >&2; false; }}"
+    results = execute([Wait(title="a", until=first, every=0.05, timeout=20), Wait(title="b", until="sleep 60", timeout=2)])
+    assert results == [Result(), Result(exit=124, err="timed out after 2 s")]
+
+
 def test_a_step_that_is_overdue_is_ended_with_its_children(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     step = Do(title="hangs", run=f"echo begun; sleep 300 & echo $! > {pid}; wait", timeout=2)
