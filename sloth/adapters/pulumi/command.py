@@ -124,9 +124,15 @@ def _drained(process: subprocess.Popen[str], on_output: Say | None, on_error: Sa
     # All of stdout: an exported state is 50 lines for each server.
     jobs = ((process.stdout, on_output, texts["out"], 0), (process.stderr, on_error, texts["err"], _KEPT))
     threads = [threading.Thread(target=read, args=job, daemon=True) for job in jobs]
-    for thread in threads:
-        thread.start()
-    process.wait()
-    for thread in threads:
-        thread.join(_REST)  # a grandchild may hold the pipe open
+    try:
+        for thread in threads:
+            thread.start()
+        process.wait()
+        for thread in threads:
+            thread.join(_REST)  # a grandchild may hold the pipe open
+    except BaseException:  # interrupted: what no thread has begun to read, nobody else closes
+        for thread, (stream, *_) in zip(threads, jobs, strict=True):
+            if thread.ident is None:
+                stream.close()
+        raise
     return "\n".join(texts["out"]), "\n".join(texts["err"])
