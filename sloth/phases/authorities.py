@@ -14,14 +14,14 @@ from typing import Any, cast
 
 from sloth.contracts.distribution import Distribution
 from sloth.contracts.lifecycle import CrossSigns, RotatesAuthorities
-from sloth.errors import KubernetesError, UsageError
+from sloth.errors import UsageError
 from sloth.model.authorities import Authority, Rotation, Stage, parse
 from sloth.model.cluster import Cluster
 from sloth.model.node import Node
 from sloth.model.phase import Each, Keep, Order, PhaseRun, Say
 from sloth.model.secret import Secret
 from sloth.model.step import Ask, Result, Script
-from sloth.phases.certs import refuse_absent
+from sloth.phases.certs import refuse_absent, refuse_silent
 from sloth.phases.quorum import guard_restart, other_server
 from sloth.phases.server import working_server
 
@@ -29,6 +29,7 @@ MakeAuthority = Callable[[str], tuple[str, Secret]]  # common name -> certificat
 # common name, certificates of the old one, its key -> both, what is new being signed by the old one, too
 CrossSign = Callable[[str, str, Secret], Authority]
 GO_ON = "sloth certs rotate --ca"
+_SILENT = "a node that does not learn to trust the new authorities is shut out when the old ones go"
 _SAID = {
     "trust": "everybody trusts the old and the new authorities",
     "leaves": "control planes show certificates of the new authorities",
@@ -54,7 +55,7 @@ class RotateAuthorities:
         if self._behind(cluster):
             return cluster
         refuse_absent(cluster, "certificate authorities are not rotated")
-        _refuse_silent(cluster)
+        refuse_silent(cluster, "certificate authorities are not rotated", detail=_SILENT, then=GO_ON)
         rotation = parse(cluster.record.authorities)
         if rotation is None:
             rotation = yield from self._begin(able, cluster)
@@ -119,17 +120,6 @@ class RotateAuthorities:
 def _unless_done(able: RotatesAuthorities, node: Node, cluster: Cluster, rotation: Rotation) -> Script[None]:
     if not (yield from able.has_authorities(node, rotation)):
         yield from able.apply_authorities(node, cluster, rotation)
-
-
-def _refuse_silent(cluster: Cluster) -> None:
-    away = [lease.name for lease in cluster.record.leases if cluster.fact(lease.name).get("kube.state") != "joined"]
-    if away:
-        raise KubernetesError(
-            "certs/nodes-absent",
-            f"certificate authorities are not rotated while nodes are away: {', '.join(away)}",
-            detail="a node that does not learn to trust the new authorities is shut out when the old ones go",
-            hint=f"bring them back with sloth up, or sloth nodes remove {away[0]}; then {GO_ON}",
-        )
 
 
 def _read(paths: list[str]) -> Script[list[str]]:

@@ -10,6 +10,7 @@ from sloth.contracts.lifecycle import Certificates, RenewsWorkers
 from sloth.errors import KubernetesError, UsageError
 from sloth.model.cluster import Cluster
 from sloth.model.phase import Each, Keep, PhaseRun
+from sloth.model.secret import Secret
 from sloth.phases.kubeconfig import named
 from sloth.phases.server import working_server
 
@@ -38,23 +39,34 @@ def refuse_absent(cluster: Cluster, what: str) -> None:
         )
 
 
+def refuse_silent(cluster: Cluster, what: str, *, detail: str, then: str) -> None:
+    """What all nodes must learn is not begun while one of them cannot."""
+    away = [lease.name for lease in cluster.record.leases if cluster.fact(lease.name).get("kube.state") != "joined"]
+    if away:
+        raise KubernetesError(
+            "certs/nodes-absent",
+            f"{what} while nodes are away: {', '.join(away)}",
+            detail=detail,
+            hint=f"bring them back with sloth up, or sloth nodes remove {away[0]}; then {then}",
+        )
+
+
 def refuse_rotating(cluster: Cluster, what: str) -> None:
     """While authorities are rotated, whatever writes kubeconfigs anew would make them trust one authority only."""
-    if cluster.record.authorities is not None:
-        raise KubernetesError(
-            "certs/rotation-unfinished",
-            f"{what} while a rotation of certificate authorities is under way",
-            hint="sloth certs rotate --ca goes on where it ended",
-        )
+    _refuse_unfinished(cluster.record.authorities, what, "certificate authorities", "--ca")
 
 
 def refuse_half_tokens(cluster: Cluster, what: str) -> None:
     """While servers have different tokens, a snapshot of one may be sealed with a token that only another has."""
-    if cluster.record.join_tokens is not None:
+    _refuse_unfinished(cluster.record.join_tokens, what, "join tokens", "--join-tokens")
+
+
+def _refuse_unfinished(kept: Secret | None, what: str, of: str, option: str) -> None:
+    if kept is not None:
         raise KubernetesError(
             "certs/rotation-unfinished",
-            f"{what} while a rotation of join tokens is under way",
-            hint="sloth certs rotate --join-tokens goes on where it ended",
+            f"{what} while a rotation of {of} is under way",
+            hint=f"sloth certs rotate {option} goes on where it ended",
         )
 
 

@@ -12,15 +12,15 @@ from datetime import UTC, datetime
 
 from sloth.contracts.distribution import Distribution
 from sloth.contracts.lifecycle import RotatesTokens
-from sloth.errors import KubernetesError
 from sloth.model.cluster import Cluster
 from sloth.model.join_tokens import JoinTokens, parse
 from sloth.model.phase import Each, Keep, PhaseRun
 from sloth.model.secret import Secret
-from sloth.phases.certs import refuse_absent, refuse_rotating
+from sloth.phases.certs import refuse_absent, refuse_rotating, refuse_silent
 from sloth.phases.quorum import guard_restart, other_server
 
 GO_ON = "sloth certs rotate --join-tokens"
+_SILENT = "a node that starts later with an old token is not let in"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class RotateTokens:
             return cluster
         refuse_rotating(cluster, "join tokens are not rotated")
         refuse_absent(cluster, "join tokens are not rotated")
-        _refuse_silent(cluster)
+        refuse_silent(cluster, "join tokens are not rotated", detail=_SILENT, then=GO_ON)
         tokens = parse(cluster.record.join_tokens)
         if tokens is None:
             tokens = JoinTokens(id=f"{self.now():%Y%m%dT%H%M%SZ}", agent=self.make_seed())
@@ -57,17 +57,6 @@ class RotateTokens:
         yield Each(title="new tokens on workers", scripts=scripts)
         changed = cluster.changed | {node.name for node in cluster.nodes}
         return replace(cluster, record=(yield _keep(None)), changed=changed)
-
-
-def _refuse_silent(cluster: Cluster) -> None:
-    away = [lease.name for lease in cluster.record.leases if cluster.fact(lease.name).get("kube.state") != "joined"]
-    if away:
-        raise KubernetesError(
-            "certs/nodes-absent",
-            f"join tokens are not rotated while nodes are away: {', '.join(away)}",
-            detail="a node that starts later with an old token is not let in",
-            hint=f"bring them back with sloth up, or sloth nodes remove {away[0]}; then {GO_ON}",
-        )
 
 
 def _keep(tokens: JoinTokens | None) -> Keep:
