@@ -35,7 +35,7 @@ class Command:
         self.version = VersionInfo.parse(version.removeprefix("v"))
         self._environment = dict(environment)
         self._running: set[subprocess.Popen[str]] = set()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal's handler may need it in the thread that has it
         self.signals = 0
 
     def run(
@@ -52,24 +52,7 @@ class Command:
         from pulumi.automation import CommandResult
         from pulumi.automation.errors import create_command_error
 
-        environment = {**os.environ, **self._environment, **additional_env, "PULUMI_AUTOMATION_API": "true"}
-        if self.signals:
-            raise Interrupted("run/interrupted", "interrupted: nothing more was begun at the clouds", hint="sloth up")
-        process = subprocess.Popen(
-            [self.command, "--non-interactive", *args],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=cwd,
-            env=environment,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
-        with self._lock:
-            self._running.add(process)
-            if self.signals:  # it was started between the interrupt and now; never two signals, which would mean "at once"
-                process.send_signal(signal.SIGINT)
+        process = self._begun([self.command, "--non-interactive", *args], cwd, {**self._environment, **additional_env})
         try:
             out, err = _drained(process, on_output, on_error)
         except BaseException:  # a second Ctrl-C in a thread that waits itself: a question, which changes nothing
@@ -83,6 +66,27 @@ class Command:
         if process.returncode != 0:
             raise create_command_error(result)
         return result
+
+    def _begun(self, words: list[str], cwd: str, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+        """The process, started and registered as one: whoever ends or interrupts finds all that were begun."""
+        with self._lock:
+            if self.signals:
+                raise Interrupted("run/interrupted", "interrupted: nothing more was begun at the clouds", hint="sloth up")
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=cwd,
+                env={**os.environ, **environment, "PULUMI_AUTOMATION_API": "true"},
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,
+            )
+            self._running.add(process)
+            if self.signals:  # a signal's handler came amid the start, in this thread; never two, which would mean "at once"
+                process.send_signal(signal.SIGINT)
+        return process
 
     def interrupt(self) -> None:
         """Tell every running CLI to stop: the first time gracefully, the second time at once."""

@@ -118,6 +118,25 @@ def test_a_signal_between_start_and_registration_is_passed_on_once(cli, tmp_path
     assert (tmp_path / "told").read_text().split() == ["told"]
 
 
+def test_one_that_is_just_being_started_is_ended_too(cli, tmp_path, monkeypatch):
+    command = cli("trap '' INT\ntouch begun\nwhile :; do sleep 0.02; done")
+    start = subprocess.Popen
+    end = threading.Thread(target=command.end, args=(0.2,))
+
+    def watched(*words, **options):
+        process = start(*words, **options)
+        appears(tmp_path / "begun")
+        end.start()
+        end.join(0.1)  # it runs as far as it can before the process is known
+        return process
+
+    monkeypatch.setattr(module.subprocess, "Popen", watched)
+    thread, answers = begin(command)
+    thread.join(30)
+    end.join(30)
+    assert "code: -9" in str(answers[0])
+
+
 def test_nothing_is_begun_after_an_interrupt(cli, tmp_path):
     command = cli("touch begun")
     command.interrupt()
