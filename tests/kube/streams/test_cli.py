@@ -14,7 +14,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from sloth.cli.kube_cp import size
+from sloth.cli.kube_copy import size
 from sloth.cli.main import app
 from tests.kube.streams.cases import grown, tree
 
