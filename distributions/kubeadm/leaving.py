@@ -18,5 +18,5 @@ ETCD = EtcdAccess(
 
 
 def evict(server: Node, name: str, cluster: Cluster) -> Script[None]:
-    """Drain node `name` and take it out of Kubernetes and etcd. Each part that is done already is skipped."""
+    """Take the drained node `name` out of Kubernetes and etcd. Each part that is done already is skipped."""
     return leave(server, name, cluster, kubectl=KUBECTL, etcd=ETCD)

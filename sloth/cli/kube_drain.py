@@ -29,6 +29,10 @@ EmptyDirs = Annotated[
     bool, typer.Option("--delete-emptydir-data", help="All pods with an emptyDir may go, and its data with them.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="All pods that nothing manages may go: they do not come back.")]
+Budgets = Annotated[
+    list[str] | None,
+    typer.Option("--force-budget", metavar="NAMESPACE/NAME", help="Disruption budget to give up for this once; repeat for more."),
+]
 Labels = Annotated[str, typer.Option("--pod-selector", help="Only pods with these labels.", show_default=False)]
 Grace = Annotated[
     int, typer.Option("--grace-period", help="Seconds that each pod has to end. Default: its own.", show_default=False)
@@ -59,6 +63,7 @@ def register(group: typer.Typer) -> None:
         lose: Lose = None,
         empty_dirs: EmptyDirs = False,
         force: Force = False,
+        budgets: Budgets = None,
         labels: Labels = "",
         grace: Grace = -1,
         timeout: Timeout = 300.0,
@@ -70,7 +75,8 @@ def register(group: typer.Typer) -> None:
         from sloth.kube.workloads.triage import Allow
 
         allow = Allow(tuple(lose or ()), empty_dirs, force)
-        return drain_nodes(where, nodes or (), those, Rules(allow, timeout, None if grace < 0 else grace, labels, dry_run))
+        rules = Rules(allow, timeout, None if grace < 0 else grace, labels, dry_run, budgets=tuple(budgets or ()))
+        return drain_nodes(where, nodes or (), those, rules)
 
 
 def _found(client: Client, nodes: Sequence[str], labels: str) -> list[str]:

@@ -73,7 +73,7 @@ class Distribution(ABC):
 
     @abstractmethod
     def evict(self, server: Node, name: str, cluster: Cluster) -> Script[None]:
-        """On a working control-plane node: drain node `name`, take it out of etcd and Kubernetes. Gone already is no error."""
+        """On a working control-plane node: take node `name`, drained, out of Kubernetes and etcd. Gone already is no error."""
 
     @abstractmethod
     def remove(self, node: Node, cluster: Cluster) -> Script[None]:

@@ -88,6 +88,7 @@ def rehearsing(rig: Rig) -> tuple[Rig, Rehearsal]:
             machines=machines,
             emit=emit,
             journal=NoJournal(),
+            rehearsing=True,
         ),
         rehearsal,
     )

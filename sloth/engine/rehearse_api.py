@@ -6,11 +6,12 @@ stored, and the answer is as it would be.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from sloth.contracts.api import ApiSession, ApiTransport, Door, Talk
+from sloth.engine.relay import relayed
 from sloth.model.secret import Secret
 
 T = TypeVar("T")
@@ -37,29 +38,11 @@ class RehearsalTalks:
 
     def run(self, talk: Talk[T]) -> T:
         """What the talk returns. Raises what it raises, refusals of the server among them."""
-        return self._real.run(lambda api: _rehearsed(talk(api)))
+        return self._real.run(lambda api: relayed(talk(api), _dry))
 
     def close(self) -> None:
         """End the real one."""
         self._real.close()
-
-
-def _rehearsed(call: Generator[Any, Any, T]) -> Generator[Any, Any, T]:
-    """The same call with other requests."""
-    try:
-        wanted = next(call)
-        while True:
-            try:
-                answer = yield _dry(wanted)
-            except Exception as error:
-                wanted = call.throw(error)
-            else:
-                wanted = call.send(answer)
-    except StopIteration as done:
-        value: T = done.value
-        return value
-    finally:
-        call.close()
 
 
 def _dry(wanted: Any) -> Any:

@@ -26,3 +26,4 @@ class Rig:
     journal: Recorder = field(default_factory=NoJournal)
     stop: Stop = field(default_factory=Stop)
     verb: str = "up"
+    rehearsing: bool = False  # nothing is changed

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sloth.contracts.api import ApiSession, doors
+from sloth.engine.relay import relayed
 from sloth.engine.rig import Rig
 from sloth.engine.sessions import Sessions
 from sloth.errors import InternalError, UsageError
@@ -23,7 +24,14 @@ class Talks:
         self._servers: tuple[str, ...] = ()
 
     def carry_out(self, order: Api, record: Record, phase: str, emit: Callable[[Event], None]) -> Any:
-        """What the talk returns. Shown and journalled as a step of its node. Raises what the talk raises, and UsageError."""
+        """What the talk returns. Shown and journalled as a step of its node.
+
+        Raises what the talk raises, UsageError, and Interrupted between two requests when the end was asked for. In a rehearsal
+        an order that awaits something answers True: it would be done.
+        """
+        if self._rig.rehearsing and order.awaits:
+            emit(Event(kind="step-finished", phase=phase, node=order.node, title=order.title, changed=True, predicted=True))
+            return True
         session = self._opened(order, record)
         if order.changes:
             self._rig.journal.before(phase, order.node, [order.title])
@@ -31,7 +39,7 @@ class Talks:
         emit(Event(kind="step-started", phase=phase, node=order.node, title=order.title))
         ok, changed = False, False
         try:
-            answer = session.run(order.talk)
+            answer = session.run(lambda api: relayed(order.talk(api), self._unless_stopped))
             ok, changed = True, order.changes and answer is True
             return answer
         finally:
@@ -39,6 +47,10 @@ class Talks:
                 self._rig.journal.after(phase, order.node, [(order.title, ok, changed)])
             emit(Event(kind="step-finished", phase=phase, node=order.node, title=order.title, changed=changed, ok=ok))
             emit(Event(kind="script-finished", phase=phase, node=order.node, changed=changed, ok=ok))
+
+    def _unless_stopped(self, wanted: Any) -> Any:
+        self._rig.stop.check()
+        return wanted
 
     def _opened(self, order: Api, record: Record) -> ApiSession:
         names = tuple(server.name for server in order.servers)

@@ -45,7 +45,7 @@ DEFAULT = Policy()
 
 def _may_repeat(request: Request, result: Answer | Broken) -> bool:
     if isinstance(result, Broken):
-        return not result.certificate and (request.repeatable or not result.sent)
+        return not result.certificate and (request.repeatable or request.twice or not result.sent)
     return result.status in _AGAIN and (request.repeatable or (result.status in _NOT_DONE and _retry_after(result) is not None))
 
 

@@ -27,7 +27,10 @@ Object: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. `what` says it in words, for failures (`get pods default/web`); `path` begins with a slash."""
+    """One HTTP request. `what` says it in words, for failures (`get pods default/web`); `path` begins with a slash.
+
+    `twice`: it may be sent again when its connection broke, though its method alone would not say so.
+    """
 
     method: str
     path: str
@@ -35,6 +38,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     what: str = ""
+    twice: bool = field(default=False, kw_only=True)
 
     @property
     def target(self) -> str:

@@ -38,7 +38,8 @@ class Api:
 
     It goes through one of the `servers`, the first that lets us in; the next one is taken when that goes. `talk` is given a
     `sloth.kube.api.Api` and yields requests: it is pure, as a script is. With `changes` its answer says whether it changed
-    something. It is about one node, in whose name it is shown and journalled.
+    something. It is about one node, in whose name it is shown and journalled. One that `awaits` what its own changes bring about
+    is only named in a rehearsal: there it would wait for ever.
     """
 
     title: str
@@ -46,6 +47,7 @@ class Api:
     servers: tuple[Node, ...]  # control-plane nodes, logged in to as `Connect` said
     talk: Callable[[Any], Generator[Any, Any, Any]]
     changes: bool = True
+    awaits: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
+from sloth.errors import KubernetesError
 from sloth.model.cluster import Cluster
-from sloth.model.step import Ask, Result, Step, Wait
+from sloth.model.step import Ask, Result, Script, Step, Wait
 
 KUBELET_PORT = 10250
 PATIENT = "--request-timeout=60s"  # for requests that may take longer: evictions pass admission webhooks
@@ -23,27 +25,6 @@ def wait_api(kubectl: str, timeout: float = 60.0) -> Wait:
         timeout=timeout,
         diagnose=f"{kubectl} get --raw '/readyz?verbose' 2>&1 | tail -n 30",
         hint="sloth status",
-    )
-
-
-def wait_led(kubectl: str, timeout: float = 60.0) -> Wait:
-    """Until controllers and scheduler are at work: their leaders renewed their leases while this looked on; `timeout` in seconds.
-
-    Without them no Service learns that a pod goes, and no pod comes in its place. A leader that dies keeps its lease for 15 s, so
-    its age tells nothing; a living one renews it every 2 s (kube-controller-manager reference, `--leader-elect-*`). A component
-    without a lease does not elect one.
-    """
-    read = f"{kubectl} get lease -n kube-system kube-controller-manager kube-scheduler --ignore-not-found -o jsonpath="
-    versions = read + "'{.items[*].metadata.resourceVersion}'"
-    looks = "for _ in 1 2 3 4 5 6 7 8"
-    moved = '{ [ -z "$was" ] || { [ "${was%% *}" != "${is%% *}" ] && [ "${was##* }" != "${is##* }" ]; }; }'
-    show = read + "'{range .items[*]}{.metadata.name} held by {.spec.holderIdentity}, renewed {.spec.renewTime}{\"\\n\"}{end}'"
-    return Wait(
-        title="wait until controllers and scheduler are at work",
-        until=f"(was=$({versions}) && {looks}; do sleep 0.5; is=$({versions}) && {moved} && exit 0; done; exit 1)",
-        timeout=timeout,
-        diagnose=f"{show} 2>&1",
-        hint="sloth health",
     )
 
 
@@ -63,12 +44,15 @@ def wait_ready(name: str, kubectl: str, timeout: float = 300.0, *, unit: str, bo
     )
 
 
+def ask_node(name: str, kubectl: str) -> Ask:
+    """The node's name and whether it is Ready; nothing if Kubernetes does not know it."""
+    condition = "'{.metadata.name} {.status.conditions[?(@.type==\"Ready\")].status}'"
+    return Ask(title=f"look at node {name}", run=f"{kubectl} get node {name} --ignore-not-found -o jsonpath={condition}")
+
+
 def ask_alive(name: str, cluster: Cluster, kubectl: str) -> list[Step]:
     """Questions for `alive`: what Kubernetes says of a node, and whether its kubelet answers."""
-    condition = "'{.metadata.name} {.status.conditions[?(@.type==\"Ready\")].status}'"
-    steps: list[Step] = [
-        Ask(title=f"look at node {name}", run=f"{kubectl} get node {name} --ignore-not-found -o jsonpath={condition}")
-    ]
+    steps: list[Step] = [ask_node(name, kubectl)]
     for address in addresses_of(name, cluster):
         # Kubernetes calls a dead node Ready for 40 s; any answer, a refusal too, shows that its kubelet lives.
         ask = f"curl -sk -m 3 -o /dev/null https://{address}:{KUBELET_PORT}/healthz"
@@ -82,6 +66,25 @@ def alive(results: Sequence[Result], *, ready: bool = True) -> bool | None:
     if not node.out.strip():
         return None
     return (node.out.endswith(" True") or not ready) and all(answer.ok for answer in kubelet)
+
+
+def see(name: str, cluster: Cluster, kubectl: str, *, ready: bool) -> Script[bool | None]:
+    """On a control-plane node: whether node `name` lives; None if Kubernetes does not know it.
+
+    Without `ready`, a node that is not Ready and whose kubelet answers is not given up: its pods may still run.
+    """
+    results = cast(list[Result], (yield [wait_api(kubectl), *ask_alive(name, cluster, kubectl)]))
+    return alive(results[1:], ready=ready)
+
+
+def unknown(name: str) -> KubernetesError:
+    """The failure for a node that is in the record, and not in Kubernetes."""
+    return KubernetesError(
+        "node/not-joined",
+        f"Kubernetes does not know {name}: it has not joined, or was deleted by hand",
+        where=name,
+        hint="sloth up",
+    )
 
 
 def addresses_of(name: str, cluster: Cluster) -> list[str]:

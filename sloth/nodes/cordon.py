@@ -1,4 +1,4 @@
-"""No new pods for a node, and pods again."""
+"""Pods again for nodes that sloth had cordoned for a while."""
 
 from __future__ import annotations
 
@@ -9,49 +9,21 @@ from typing import cast
 from sloth.model.step import Ask, Do, Result, Script
 
 HELD = "sloth.dev/cordoned"  # annotation: sloth has cordoned the node for a while; the value says for what
+# `null` takes a field away (RFC 7386).
+_FREE = json.dumps({"metadata": {"annotations": {HELD: None}}, "spec": {"unschedulable": None}})
 HELD_PATH = HELD.replace(".", "\\.")  # its key, as kubectl's JSONPath wants it
 
 
-def cordon(name: str, kubectl: str) -> Do:
-    """Have no new pods put there."""
-    return Do(
-        title=f"cordon {name}",
-        unless=f'[ "$({_unschedulable(name, kubectl)})" = true ]',
-        run=f"{kubectl} cordon {name} >/dev/null",
-        hint="sloth status",
-    )
-
-
-def hold(name: str, kubectl: str, why: str) -> Do:
-    """Cordon for a while, in one request with a note that it was sloth: a node that was cordoned before gets no note."""
-    return Do(
-        title=f"cordon {name}",
-        unless=f'[ "$({_unschedulable(name, kubectl)})" = true ]',
-        run=_patch(name, kubectl, held=why, unschedulable=True),
-        hint="sloth status",
-    )
-
-
 def release(name: str, kubectl: str) -> Do:
-    """The end of `hold`: a node without its note stays as it is, somebody else has cordoned it."""
+    """The end of `sloth.kube.workloads.draining.hold`: a node without its note stays as it is, somebody else has cordoned it."""
     # Looked at once more right before: a question that failed must not end in an uncordoned node.
     ask = f"held=$({kubectl} get node {name} -o jsonpath='{{.metadata.annotations.{HELD_PATH}}}')"
     return Do(
         title=f"uncordon {name}",
         unless=f'{ask} && [ -z "$held" ]',
-        run=f'{ask} && {{ [ -z "$held" ] || {_patch(name, kubectl, held=None, unschedulable=None)}; }}',
+        run=f"{ask} && {{ [ -z \"$held\" ] || {kubectl} patch node {name} --type merge -p '{_FREE}' >/dev/null; }}",
         hint=f"sloth nodes uncordon {name}",
     )
-
-
-def hold_all(names: Sequence[str], kubectl: str, why: str) -> Script[None]:
-    """`hold` for many: two requests, whatever their number. A node that somebody else has cordoned gets no note."""
-    seen = yield from _look(names, kubectl)
-    mine = [name for name in names if seen[name] != "somebody"]
-    if any(seen[name] != why for name in mine):
-        listed = " ".join(mine)
-        note = f"{kubectl} annotate nodes {listed} --overwrite {HELD}={why} >/dev/null"
-        yield Do(title=f"cordon {few(mine)}", run=f"{note} && {kubectl} cordon {listed} >/dev/null", hint="sloth status")
 
 
 def release_all(names: Sequence[str], kubectl: str) -> Script[None]:
@@ -79,13 +51,3 @@ def _look(names: Sequence[str], kubectl: str) -> Script[dict[str, str]]:
         name, cordoned, why, *_ = [*line.split(), "<none>", "<none>"]
         found[name] = why if why != "<none>" else "somebody" if cordoned == "true" else ""
     return found
-
-
-def _unschedulable(name: str, kubectl: str) -> str:
-    return f"{kubectl} get node {name} -o jsonpath='{{.spec.unschedulable}}'"
-
-
-def _patch(name: str, kubectl: str, *, held: str | None, unschedulable: bool | None) -> str:
-    """`null` takes a field away (RFC 7386)."""
-    body = json.dumps({"metadata": {"annotations": {HELD: held}}, "spec": {"unschedulable": unschedulable}})
-    return f"{kubectl} patch node {name} --type merge -p '{body}' >/dev/null"

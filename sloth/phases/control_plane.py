@@ -12,6 +12,7 @@ from sloth.model.facts import Facts
 from sloth.model.node import Node
 from sloth.model.phase import Each, Keep, PhaseRun
 from sloth.model.record import Record
+from sloth.phases.emptying import emptied
 from sloth.phases.quorum import clear_way, guard
 from sloth.phases.server import working_server
 
@@ -84,6 +85,7 @@ def evict_predecessor(distribution: Distribution, server: Node, node: Node, clus
     if lost:
         if node.is_control_plane:
             yield from guard(distribution, server, [node.name], cluster)
+        yield from emptied(distribution, server, node.name, cluster)
         yield Each(
             title=f"forget the lost member {node.name}",
             scripts={server.name: distribution.evict(server, node.name, cluster)},

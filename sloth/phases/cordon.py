@@ -10,9 +10,10 @@ from typing import Any
 from sloth.contracts.distribution import Distribution
 from sloth.errors import SlothError
 from sloth.model.cluster import Cluster
-from sloth.model.phase import Api, Each, PhaseRun
-from sloth.nodes.drain import drain_seen, unknown
-from sloth.phases.server import doors_to, kubectl_of, members, server_of
+from sloth.model.phase import Api, PhaseRun
+from sloth.nodes.api import unknown
+from sloth.phases.emptying import emptied
+from sloth.phases.server import doors_to, members, server_of
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,13 @@ class Drain:
 
     def run(self, cluster: Cluster) -> PhaseRun:
         """Cordon and empty them. Raises KubernetesError that names the budgets in the way."""
-        kubectl = kubectl_of(self.distribution)
         for name in members(cluster, self.names):
             server = server_of(cluster, avoid=(name,))
-            script = drain_seen(name, cluster, kubectl, seconds=self.seconds, force=self.force)
-            yield Each(title=f"drain {name}", scripts={server.name: script})
+            lives = yield from emptied(
+                self.distribution, server, name, cluster, ready=False, seconds=self.seconds, budgets=self.force
+            )  # fmt: skip
+            if lives is None:
+                raise unknown(name)
             cluster = replace(cluster, changed=cluster.changed | {name})
         return cluster
 

@@ -13,6 +13,7 @@ from sloth.model.node import Login, Node
 from sloth.model.phase import DeleteMachines, Each, Keep, PhaseRun
 from sloth.model.record import Record
 from sloth.phases.clean import clean_left
+from sloth.phases.emptying import emptied
 from sloth.phases.quorum import guard
 from sloth.phases.server import working_server
 
@@ -32,8 +33,9 @@ class Depart:
             if server:
                 if lease.role == "control-plane":
                     yield from guard(self.distribution, server, [lease.name], cluster)
+                yield from emptied(self.distribution, server, lease.name, cluster)
                 yield Each(
-                    title=f"drain and evict {lease.name}",
+                    title=f"take out {lease.name}",
                     scripts={server.name: self.distribution.evict(server, lease.name, cluster)},
                 )
             elif cluster.record.node(lease.name).joined:

@@ -15,10 +15,10 @@ from sloth.model.node import Login, Machine, Node
 from sloth.model.phase import Connect, Each, MakeMachines, Order, PhaseRun, Say, SurveyMachines, Together
 from sloth.model.record import Record
 from sloth.model.step import Ask, Do, Result, Script, Step, Wait
-from sloth.nodes.api import KUBELET_PORT, wait_api, wait_ready
-from sloth.nodes.cordon import hold, release
-from sloth.nodes.drain import drain_seen
+from sloth.nodes.api import KUBELET_PORT, unknown, wait_api, wait_ready
+from sloth.nodes.cordon import release
 from sloth.phases.connect import accepted
+from sloth.phases.emptying import emptied
 from sloth.phases.machines import node_of, request
 from sloth.phases.quorum import guard_pause
 from sloth.phases.server import kubectl_of, running, server_of
@@ -60,7 +60,7 @@ class Reboot:
             hint = f"bring the others back with sloth up, or take the outage: sloth nodes reboot {node.name} --accept-outage"
             accept = self.accept_outage
             yield from guard_pause(self.distribution, server, [node.name], cluster, accept=accept, hint=hint)
-        yield Each(title=f"drain {node.name}", scripts={server.name: self._empty(node.name, cluster, kubectl)})
+        yield from self._empty(node.name, server, cluster)
         before = yield Each(title=f"reboot {node.name}", scripts={node.name: _begin()})
         node, boot = yield from self._returned(node, cluster, before[node.name])
         nodes = tuple(node if each.name == node.name else each for each in cluster.nodes)
@@ -69,9 +69,12 @@ class Reboot:
         yield Say(text=f"{node.name} was rebooted")
         return cluster
 
-    def _empty(self, name: str, cluster: Cluster, kubectl: str) -> Script[None]:
-        yield [wait_api(kubectl), hold(name, kubectl, WHY)]
-        yield from drain_seen(name, cluster, kubectl, seconds=self.seconds, force=self.force)
+    def _empty(self, name: str, server: Node, cluster: Cluster) -> Generator[Order, Any, None]:
+        lives = yield from emptied(
+            self.distribution, server, name, cluster, ready=False, seconds=self.seconds, budgets=self.force, why=WHY
+        )  # fmt: skip
+        if lives is None:
+            raise unknown(name)
 
     def _returned(self, node: Node, cluster: Cluster, before: str) -> Generator[Order, Any, tuple[Node, str]]:
         """Log in until the machine shows another boot; started by its provider if it stays off. Answers it as it is now."""

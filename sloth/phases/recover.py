@@ -12,6 +12,7 @@ from sloth.model.cluster import Cluster
 from sloth.model.phase import Each, PhaseRun, SurveyMachines, Together
 from sloth.model.step import Script, Step
 from sloth.phases.backup_create import able
+from sloth.phases.emptying import emptied
 from sloth.phases.mesh import in_force, with_mtu
 from sloth.phases.mesh import view_of as mesh_view
 from sloth.phases.prepare import STAMP, managed_paths
@@ -93,8 +94,9 @@ class TakeOutMembers:
         for node in [node for node in cluster.control_plane if node.name in self.names]:
             server = server_of(cluster, avoid=self.names)
             yield from guard(self.distribution, server, [node.name], cluster)
+            yield from emptied(self.distribution, server, node.name, cluster)
             out = self.distribution.evict(server, node.name, cluster)
-            yield Each(title=f"drain {node.name} and take out its member", scripts={server.name: out})
+            yield Each(title=f"take out the member of {node.name}", scripts={server.name: out})
             yield Each(title=f"put the data of {node.name} aside", scripts={node.name: saves.halt(node, cluster)})
             cluster = replace(cluster, changed=cluster.changed | {node.name})
         return cluster

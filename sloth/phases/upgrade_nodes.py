@@ -15,10 +15,10 @@ from sloth.contracts.lifecycle import HasEtcd, Preloads
 from sloth.errors import Interrupted, KubernetesError, ManyErrors, SlothError, flat
 from sloth.model.cluster import Cluster
 from sloth.model.node import Node
-from sloth.model.phase import Each, PhaseRun, Say
+from sloth.model.phase import Each, Order, PhaseRun, Say
 from sloth.model.step import Script, Step, Wait
-from sloth.nodes.cordon import few, hold_all, release_all
-from sloth.nodes.drain import drain_all, limit
+from sloth.nodes.cordon import few, release_all
+from sloth.phases.emptying import drains, limit, rules
 from sloth.phases.prepare import STAMP, managed_paths
 from sloth.phases.quorum import guard_restart, other_server
 from sloth.phases.stamp import stamped
@@ -29,7 +29,7 @@ from sloth.upgrade.gate import nodes_are_well, pause, workloads_are_well
 from sloth.upgrade.look import HOLDS
 
 # They say themselves how to go on.
-_OWN_WORDS = ("node/drain-blocked", "node/drain-unmanaged", "node/drain-failed", "etcd/quorum")
+_OWN_WORDS = ("node/drain-blocked", "kube/drain-slow", "kube/would-be-lost", "kube/two-budgets", "etcd/quorum")
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,9 @@ def _group(distribution: Distribution, cluster: Cluster, server: Node, nodes: Se
     names = [node.name for node in nodes]
     listed = few(names)
     stopping = halting(f"{listed} could not be upgraded", cluster)
-    command = kubectl(distribution)
-    yield from stopping(each(Each(title=f"drain {listed}", scripts={server.name: _empty(names, cluster, command)})))
+    # A node that somebody else cordoned is emptied as well, and stays cordoned afterwards.
+    how = {name: rules(limit(name, cluster)) for name in names}
+    yield from stopping(each(drains(how, server, cluster, why=HOLDS, then=RESUME)))
     scripts = {node.name: _upgrade(distribution, node, cluster, first=first) for node in nodes}
     answers = yield from stopping(each(Each(title=f"upgrade {listed}", scripts=scripts, gather=True)))
     failed = [answer for answer in answers.values() if isinstance(answer, Exception)]
@@ -111,12 +112,6 @@ def _group(distribution: Distribution, cluster: Cluster, server: Node, nodes: Se
     if failed:
         yield from stopping(_raise(failed))
     return cluster
-
-
-def _empty(names: Sequence[str], cluster: Cluster, command: str) -> Script[None]:
-    """A node that somebody else cordoned is emptied as well, and stays cordoned afterwards."""
-    yield from hold_all(names, command, HOLDS)
-    yield from drain_all({name: limit(name, cluster) for name in names}, command, then=RESUME)
 
 
 def _gate(distribution: Distribution, cluster: Cluster, server: Node, names: Sequence[str]) -> Script[None]:
@@ -156,7 +151,7 @@ def _waiting(seconds: int) -> Script[None]:
         yield step
 
 
-def each(order: Each) -> Generator[Any, Any, Any]:
+def each(order: Order) -> Generator[Any, Any, Any]:
     """One order as a part of a phase, for `halting`."""
     return (yield order)
 

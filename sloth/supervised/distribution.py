@@ -127,7 +127,7 @@ class Supervised(Distribution):
         return self.flavour.settling(disabled(cluster.spec)).settle(cluster)
 
     def evict(self, server: Node, name: str, cluster: Cluster) -> Script[None]:
-        """Drain, Kubernetes, etcd. Its unit does not start again once its member was taken out."""
+        """Kubernetes, then etcd. Its unit does not start again once its member was taken out."""
         return leave(server, name, cluster, kubectl=self.kubectl(), etcd=self.etcd_access())
 
     def remove(self, node: Node, cluster: Cluster) -> Script[None]:

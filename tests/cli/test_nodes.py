@@ -256,7 +256,7 @@ def test_every_run_is_journalled(up, sloth):
 
 def test_ctrl_c_ends_after_the_steps_in_hand_and_the_same_command_goes_on(up, envelope):
     def interrupt(what):
-        if what == "cp-1: cordon work-1":
+        if what == "cp-1: patch nodes work-1":
             os.kill(os.getpid(), signal.SIGINT)
 
     up._tick = interrupt

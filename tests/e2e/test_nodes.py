@@ -89,7 +89,7 @@ def test_a_drain_names_the_budget_in_its_way_and_goes_on_only_by_its_name(ha):
     eventually(lambda: _budget_is_counted(ha), timeout=30)
     error = error_of(ha, "nodes", "drain", "work-1", "--timeout", "8s", code=15)
     assert error["code"] == "node/drain-blocked"
-    assert "disruption budget shop/web lets no pod of Deployment/web go" in error["summary"]
+    assert "disruption budget shop/web lets no pod of Deployment shop/web go" in error["summary"]
     assert "--force-budget shop/web" in error["hint"]
     assert unschedulable(ha, "work-1"), "it stays cordoned"
     assert _pods_on(ha, "work-1", "shop") == ["Running"], "and the pod lives"

@@ -145,13 +145,14 @@ class Verbs(Streams):
 
     def drain(
         self, *nodes: str, lose: Collection[str] = (), lose_empty_dirs: bool = False, lose_unmanaged: bool = False,
-        labels: str = "", grace: int | None = None, seconds: float = 300.0, dry_run: bool = False,
+        budgets: Collection[str] = (), labels: str = "", grace: int | None = None, seconds: float = 300.0, dry_run: bool = False,
         say: Callable[[str], None] = lambda text: None,
     ) -> dict[str, Triage]:  # fmt: skip
         """Cordon nodes, then evict their pods, one node after the other, and wait until they ended: what went and what was left.
 
-        Disruption budgets are kept. Pods that would be lost are refused before anything is evicted, unless `lose` has their
-        `namespace/name` or all of their sort may be lost. `say` gets what happens; `grace` is seconds that pods have to end.
+        Disruption budgets are kept, but for those in `budgets` (`namespace/name`). Pods that would be lost are refused before
+        anything is evicted, unless `lose` has their `namespace/name` or all of their sort may be lost. `say` gets what happens;
+        `grace` is seconds that pods have to end.
         Raises KubernetesError (`kube/would-be-lost`, not done in `seconds`), ApiError.
 
         >>> found = client.drain("work-1", lose_unmanaged=True, seconds=60, dry_run=True)
@@ -161,7 +162,7 @@ class Verbs(Streams):
         from sloth.kube.workloads.draining import Rules, drain_all
         from sloth.kube.workloads.triage import Allow
 
-        rules = Rules(Allow(lose, lose_empty_dirs, lose_unmanaged), seconds, grace, labels, dry_run)
+        rules = Rules(Allow(lose, lose_empty_dirs, lose_unmanaged), seconds, grace, labels, dry_run, budgets=budgets)
         return dict(self.wire.run(drain_all(self.api, nodes, rules, say)))
 
     def can_i(

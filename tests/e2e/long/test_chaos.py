@@ -258,7 +258,7 @@ def test_a_node_that_is_killed_in_mid_drain_is_replaced_by_the_same_command(ha):
     ha.kubectl("delete", "deployment", "slow", "--wait=false")
     if not answer["ok"]:  # it waited for a pod that never confirms its end
         [error] = answer["errors"]
-        assert error["code"] in ("node/drain-failed", "node/drain-blocked") and "control-3" in error["summary"], error
+        assert error["code"] in ("kube/drain-slow", "node/drain-blocked") and "control-3" in error["summary"], error
         assert unschedulable(ha, "control-3"), "it stays cordoned"
         assert etcd_members(ha, "control-1") == VOTING, "its member has not gone without it"
         ha.sloth("nodes", "replace", "control-3", "--yes")

@@ -1,14 +1,15 @@
 """Cordon and drain: what is evicted, what is left, what is refused, and what a budget says to it."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
-from sloth.errors import KubernetesError
+from sloth.errors import KubernetesError, UsageError
 from sloth.kube import ApiError
 from sloth.kube.decode import asked, dumps
 from sloth.kube.wire import JSON, Request
-from sloth.kube.workloads.draining import Rules, cordon, drain
+from sloth.kube.workloads.draining import Rules, cordon, drain, hold
 from sloth.kube.workloads.triage import MIRROR, Allow, triage
 from sloth.nodes.cordon import HELD
 from tests.kube.workloads.cluster import NODE
@@ -78,12 +79,16 @@ def guarded(client, space, place, *, allowed=0):
     """A pod of a budget that lets `allowed` go; on the real server its own controller says how many, after we told it."""
     client.create(pod("web", place, {"app": "web", "hand": "none"}), space)
     running(client, space, "web")
-    client.create(budget("web", {"app": "web"}, minAvailable=2 if not allowed else 0), space)
+    guarding(client, space, "web", allowed=allowed)
+
+
+def guarding(client, space, app, *, allowed=0):
+    client.create(budget(app, {"app": app}, minAvailable=2 if not allowed else 0), space)
     if client.connection.name == "fake":
         status = {"disruptionsAllowed": allowed, "currentHealthy": 0, "desiredHealthy": 2 if not allowed else 0}
-        client.patch("pdb", "web", {"status": status}, space, subresource="status")
+        client.patch("pdb", app, {"status": status}, space, subresource="status")
     else:
-        eventually(lambda: client.get("pdb", "web", space).get("status", {}).get("observedGeneration"))
+        eventually(lambda: client.get("pdb", app, space).get("status", {}).get("observedGeneration"))
 
 
 def test_a_budget_in_the_way_is_named(client, space, place):
@@ -92,7 +97,9 @@ def test_a_budget_in_the_way_is_named(client, space, place):
     said = []
     with pytest.raises(KubernetesError) as caught:
         client.run(drain(client.api, place, rules, said.append))
-    assert caught.value.code == "kube/drain-slow"
+    assert caught.value.code == "node/drain-blocked"
+    assert f"{place} cannot be drained: disruption budget {space}/web lets no pod of {space}/web go" in caught.value.summary
+    assert caught.value.hint.endswith(f"sloth kube drain {place} --force-budget {space}/web")
     assert f"{space}/web (of nobody): budget {space}/web lets none go: 0 healthy, 2 needed" in caught.value.detail
     assert said[0] == f"{place} is cordoned"
     assert said[1].startswith(f"refused for now: {space}/web: The disruption budget web")
@@ -114,6 +121,55 @@ def test_a_budget_that_gives_way_is_waited_for(client, space, place):
     found = client.run(drain(client.api, place, Rules(Allow(unmanaged=True), seconds=60, **QUICK), heard))
     assert len(found.evict) == 1
     assert said[-1] == f"gone: {space}/web"
+
+
+def test_a_budget_that_is_given_up_keeps_no_pod_and_the_others_keep_theirs(client, space, place):
+    guarded(client, space, place)
+    client.create(pod("db", place, {"app": "db", "hand": "none"}), space)
+    running(client, space, "db")
+    guarding(client, space, "db")
+    rules = Rules(Allow(unmanaged=True), seconds=0.2, grace=0, budgets=(f"{space}/web",), **QUICK)
+    said = []
+    with pytest.raises(KubernetesError) as caught:
+        client.run(drain(client.api, place, rules, said.append))
+    assert caught.value.code == "node/drain-blocked"
+    assert f"budget {space}/db lets none go" in caught.value.detail and f"{space}/web" not in caught.value.detail
+    assert f"deleted: {space}/web" in said
+    assert [each["metadata"]["name"] for each in client.list("pods", space)] == ["db"]
+    client.run(drain(client.api, place, replace(rules, budgets=(f"{space}/web", f"{space}/db"))))
+    assert client.list("pods", space) == []
+
+
+def test_a_budget_that_is_not_there_cannot_be_given_up(client, space, place):
+    guarded(client, space, place)
+    with pytest.raises(UsageError) as caught:
+        client.run(drain(client.api, place, Rules(Allow(unmanaged=True), budgets=(f"{space}/wbe",), **QUICK)))
+    assert caught.value.code == "usage/unknown-budget" and f"{space}/web" in caught.value.detail
+    assert "unschedulable" not in client.get("nodes", place).get("spec", {}), "nothing was begun"
+
+
+def test_nobody_waits_for_pods_of_a_dead_node(client, space, place):
+    lasting = pod("lasting", place)
+    lasting["metadata"]["finalizers"] = ["example.org/stays"]
+    client.create(lasting, space)
+    client.create(pod("plain", place), space)
+    rules = Rules(Allow(unmanaged=True), seconds=5, dead=True, **QUICK)
+    assert len(client.run(drain(client.api, place, rules)).evict) == 2
+    (left,) = client.list("pods", space)
+    assert left["metadata"]["name"] == "lasting" and left["metadata"]["deletionTimestamp"]
+    client.patch("pods", "lasting", {"metadata": {"finalizers": None}}, space)
+
+
+def test_who_is_held_has_a_note_unless_somebody_else_cordoned_it(client, place):
+    assert client.run(hold(client.api, place, "reboot")) is True
+    assert client.run(hold(client.api, place, "reboot")) is False
+    assert client.run(hold(client.api, place, "upgrade")) is True, "what a reboot left cordoned is the upgrade's from then on"
+    node = client.get("nodes", place)
+    assert (node["spec"]["unschedulable"], node["metadata"]["annotations"][HELD]) == (True, "upgrade")
+    client.run(cordon(client.api, place, on=False))
+    client.run(cordon(client.api, place))
+    assert client.run(hold(client.api, place, "upgrade")) is False
+    assert HELD not in client.get("nodes", place)["metadata"].get("annotations", {})
 
 
 def end_when_asked(client, space, name):

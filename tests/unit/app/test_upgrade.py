@@ -20,12 +20,16 @@ from sloth.engine.runner import run_phases
 from sloth.errors import ConfigError, KubernetesError, UsageError
 from sloth.flows.up import Tools
 from sloth.flows.upgrade import Pace, apply
+from sloth.kube.api import Api
+from sloth.kube.kinds import Kinds
 from sloth.model.cluster import Cluster
 from sloth.model.node import Lease, Login, Machine
 from sloth.model.plan import Plan
 from sloth.model.record import NodeRecord, Record
+from sloth.model.secret import Secret
 from sloth.model.spec import ClusterSpec, PoolSpec
 from sloth.testing import MemoryState
+from tests.unit.app.toy_api import answered
 from tests.unit.app.toy_upgrade import NEW, NODE, OLD, UpgradableToy
 from tests.unit.app.upgrade_flow import world_at_old
 
@@ -146,7 +150,6 @@ def test_what_blocks_ends_the_plan_with_15_and_apply_before_anything(world):
     ("node", "text", "code", "left"),
     [
         ("cp-2", "toy upgrade next", "upgrade/halted", {"cp-2", "cp-3", "work-1", "work-2"}),
-        ("cp-1", " drain cp-2 ", "node/drain-failed", {"cp-2", "cp-3", "work-1", "work-2"}),
         ("work-1", "toy upgrade worker", "upgrade/halted", {"work-1", "work-2"}),
     ],
 )
@@ -167,16 +170,17 @@ def test_what_fails_halts_with_its_cause_and_the_next_command_goes_on(world, nod
     assert all(drains[name] == 1 for name in set(drains) - left), "what was finished was left alone"
 
 
-def test_a_drain_takes_as_long_as_the_pool_allows_and_a_control_plane_five_minutes(world):
+def test_a_drain_that_is_held_up_halts_it_and_the_next_command_goes_on(world):
     ask_for(world, "1.36")
-    text = world.spec.read_text()
-    pool = "{name: work, role: worker, provider: local, "
-    assert pool in text
-    world.spec.write_text(text.replace(pool, f"{pool}disruption: {{drainTimeout: 15m}}, "))
-    upgrade(world)
-    drains = [text for host in world.living().values() for title, text in host.ran if title.startswith("drain")]
-    assert len(drains) == 5
-    assert {("work" in text, "--timeout=900s" in text) for text in drains} == {(True, True), (False, False)}
+    facts = world.host("cp-1").facts
+    facts["pods"], facts["budgets"] = [["shop", "web-1", "cp-2", "web", "Deployment/web"]], [["shop", "web", "web"]]
+    with pytest.raises(KubernetesError) as caught:
+        upgrade(world)
+    assert (caught.value.code, caught.value.where) == ("node/drain-blocked", "cp-2")
+    assert caught.value.hint.endswith("sloth nodes drain cp-2 --force-budget shop/web; then sloth upgrade apply --resume")
+    assert {name for name, version in versions(world).items() if version == OLD} == {"cp-2", "cp-3", "work-1", "work-2"}
+    facts["budgets"] = []
+    assert set(upgrade(world, resume=True).data["changed"]) == {"cp-2", "cp-3", "work-1", "work-2"}
 
 
 def test_a_batch_in_which_one_fails_lets_the_others_work_again(tmp_path):
@@ -277,17 +281,46 @@ def test_a_mirror_can_be_made_for_another_version(world, monkeypatch):
 
 
 class Fleet:
-    """Hosts by the hundred that answer in memory: the transport of `run_phases`, and what a control plane knows of them."""
+    """Hosts by the hundred that answer in memory: transport and API of `run_phases`, and what a control plane knows of them."""
 
     def __init__(self, servers: int, workers: int) -> None:
         self.names = [f"cp-{n}" for n in range(1, servers + 1)] + [f"work-{n}" for n in range(1, workers + 1)]
         self.version = dict.fromkeys(self.names, OLD)
         self.trips: Counter[str] = Counter()
         self.together: list[int] = []  # how many workers each drain took
+        self.marks: dict[str, tuple[bool, str]] = {}  # who is cordoned, and for what
         self.broken = ""
 
     def open(self, login: Login):
         return _Answers(self, login.node)
+
+    @property
+    def api(self):
+        """Its Kubernetes API: no node has any pods."""
+        return SimpleNamespace(open=lambda _kubeconfig, _doors: SimpleNamespace(run=self.talk, close=lambda: None))
+
+    def talk(self, talk):
+        host = SimpleNamespace(members=lambda: self.names, facts={}, name="cp-1")
+        call = talk(Api(Kinds()))
+        answers = None
+        try:
+            while True:
+                asked = call.send(answers)
+                cordons = [each for each in asked if each.method == "PATCH"]
+                self.together += [len(cordons)] if any("work" in each.path for each in cordons) else []
+                answers = [answered(host, each, self) for each in asked]
+        except StopIteration as done:
+            return done.value
+
+    def cordoned(self, _host, name):
+        return self.marks.get(name, (False, ""))
+
+    def cordon(self, _host, name, cordoned, held):
+        assert (cordoned, held) == (True, "upgrade")
+        self.marks[name] = cordoned, held
+
+    def emptied(self, _host, _name):
+        pass
 
 
 class _Answers:
@@ -322,9 +355,6 @@ class _Answers:
             )
         if step.title.startswith("look who cordoned"):
             return "\n".join(f"{word} <none> <none>" for word in step.run.split() if word in fleet.version)
-        if step.title.startswith("drain"):
-            taken = [word for word in step.run.split() if word in fleet.version]
-            fleet.together += [len(taken)] if taken[0].startswith("work") else []
         if step.title == f"write {NODE}":
             fleet.version[self.name] = step.content
         return ""
@@ -348,7 +378,7 @@ def fleet_run(fleet: Fleet, batch: str, unavailable: str = "100%") -> Cluster:
         PoolSpec(name="work", role="worker", provider="local", count=len(fleet.names) - 3, max_unavailable=unavailable),
     )
     record = Record(
-        cluster="big", leases=leases, kubernetes_version=OLD,
+        cluster="big", leases=leases, kubernetes_version=OLD, kubeconfig=Secret("kind: Config"),
         nodes={name: NodeRecord(joined=True, host_keys=("ssh-ed25519 A",)) for name in fleet.names},
     )  # fmt: skip
     machines = [Machine(name=name, id=name, address=name) for name in fleet.names]
@@ -359,7 +389,7 @@ def fleet_run(fleet: Fleet, batch: str, unavailable: str = "100%") -> Cluster:
     state = MemoryState()
     state.save(record)
     here = SimpleNamespace(survey=lambda: machines)
-    rig = Rig(transport=fleet, state=state, machines=lambda name: here, emit=lambda event: None, verb="upgrade")
+    rig = Rig(transport=fleet, api=fleet.api, state=state, machines=lambda name: here, emit=lambda event: None, verb="upgrade")
     cluster = Cluster(spec=ClusterSpec(name="big", pools=pools), record=state.load(), plan=Plan(leases=leases), version=NEW)
     return run_phases(apply(tools, Pace(batch=batch)), cluster, rig)
 

@@ -240,6 +240,7 @@ def _join(host, _match):
 
 def _evict(host, match):
     host.facts["evicted"].append(match[1])
+    host.facts.get("nodes", {}).pop(match[1], None)
     if match[1] in host.others():  # a later machine of that name is another disk
         host.facts.setdefault("gone", []).append(host.others()[match[1]].directory.name)
 

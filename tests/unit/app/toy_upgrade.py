@@ -67,6 +67,20 @@ class UpgradeWorld(World):
         monkeypatch.setattr(registry, "distribution", lambda name: toy)
         return self
 
+    def cordoned(self, host, name):
+        facts = host.others()[name].facts
+        return bool(facts.get("cordoned")), facts.get("by", "")
+
+    def cordon(self, host, name, cordoned, held):
+        assert (cordoned, held) == (True, "upgrade")
+        _change(host.others()[name], cordoned=True, by=held)
+
+    def emptied(self, host, name):
+        node = host.others()[name]
+        if node.facts.get("cordoned") and not node.facts.get("drained"):
+            _change(node, drained=True, drains=node.facts.get("drains", 0) + 1)
+            self.tick(f"{host.name}: drained {name}")
+
 
 def _version(host: ToyHost, path: str) -> str:
     return host.text(path) if host.has(path) else ""
@@ -104,24 +118,9 @@ def _cordons(host, match):
     return "\n".join(rows)
 
 
-def _cordon(host, match):
-    assert match["why"] == "upgrade"
-    for name in match["names"].split():
-        _change(host.others()[name], cordoned=True, by="upgrade")
-
-
 def _uncordon(host, match):
     for name in match["names"].split():
         _change(host.others()[name], cordoned=False, by="", drained=False)
-
-
-def _drain(host, match):
-    for name in filter(lambda word: not word.isdigit(), match["names"].split()):
-        other = host.others()[name]
-        if not other.facts.get("cordoned"):
-            return 9
-        _change(other, drained=True, drains=other.facts.get("drains", 0) + 1)
-    return None
 
 
 def _upgrade(host, match):
@@ -149,13 +148,7 @@ HANDLERS = [
     (r"echo '= nodes'\n.*", _look),
     (rf"{KUBE} get --raw /readyz >/dev/null 2>&1", lambda *_: None),
     (rf"{KUBE} get nodes (?P<names>.*?) --no-headers -o custom-columns='NAME:\.metadata\.name,CORDONED.*", _cordons),
-    (rf"{KUBE} annotate nodes (?P<names>.*?) --overwrite sloth\.dev/cordoned=(?P<why>\w+) .* && {KUBE} cordon .*", _cordon),
     (rf"{KUBE} uncordon (?P<names>.*?) >/dev/null && .*", _uncordon),
-    (rf"printf '%s\\n' (?P<names>.*?) \| xargs -P 16 -n 2 .*{KUBE} drain.*", _drain),
-    (rf"\(was=\$\({KUBE} get lease .*", lambda *_: None),
-    (rf"{KUBE} drain (?P<names>\S+) .*", _drain),
-    (rf"{KUBE} get pods -A --field-selector spec\.nodeName=.*", lambda *_: ""),
-    (rf"{KUBE} get poddisruptionbudgets .*", lambda *_: ""),
     (rf'\[ "\$\({KUBE} get nodes (?P<names>.*?) --no-headers .*?\$2 == "(?P<version>\S+)".*', _well),
     (rf"{KUBE} get deployments,statefulsets,daemonsets -A --no-headers .*", lambda *_: None),
     (r"sleep \d+", lambda *_: None),

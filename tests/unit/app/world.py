@@ -13,8 +13,9 @@ from sloth.contracts.provider import Provider
 from sloth.errors import ConnectError
 from sloth.model.options import Options
 from sloth.testing import FakeMachines
+from tests.unit.app import toy_nodes
 from tests.unit.app.toy import Toy, ToyHost
-from tests.unit.app.toy_nodes import ToyApi
+from tests.unit.app.toy_api import ToyApi
 
 SPEC = """apiVersion: sloth.dev/v1
 kind: Cluster
@@ -100,6 +101,18 @@ class World:
             host = ToyHost(name, place, lambda step: self.tick(f"{name}: {step.title}"), self.living)
             self.hosts[machine.id] = host
         return self.hosts[machine.id]
+
+    def cordoned(self, host, name):
+        """Whether Kubernetes, as that host knows it, lets no pods onto a node, and for what sloth holds it."""
+        node = toy_nodes.node(host, name)
+        return node["unschedulable"], node["held"]
+
+    def cordon(self, host, name, cordoned, held):
+        """Have it so."""
+        toy_nodes.node(host, name).update(unschedulable=cordoned, held=held)
+
+    def emptied(self, host, name):
+        """Somebody has seen that no pod is on that node."""
 
     def living(self) -> dict[str, ToyHost]:
         """All hosts by node name."""

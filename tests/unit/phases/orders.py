@@ -8,14 +8,14 @@ from typing import Any
 from sloth.model.cluster import Cluster
 from sloth.model.facts import Facts
 from sloth.model.node import Lease, Login, Machine, Node
-from sloth.model.phase import Connect, DeleteMachines, Each, Keep, Say, Together
+from sloth.model.phase import Api, Connect, DeleteMachines, Each, Keep, Say, Together
 from sloth.model.plan import Plan
 from sloth.model.record import Record
 from sloth.model.secret import Secret
 from sloth.model.spec import ClusterSpec, PoolSpec
 
 ABILITIES = {
-    "apply_encryption", "certificates", "encryption_applied", "etcd_access", "kubectl", "renew", "revoke_tokens",
+    "apply_encryption", "certificates", "encryption_applied", "etcd_access", "renew", "revoke_tokens",
     "rewrite_secrets", "components", "settings_applied", "apply_settings", "authorities", "has_authorities",
     "apply_authorities", "spread_authorities", "rotate_secret_key", "take_secret_key", "await_secret_key",
     "authority_keys", "renew_worker", "new_tokens", "take_tokens",
@@ -29,6 +29,9 @@ class Named:
 
     def kubelet_unit(self, role: str) -> str:
         return f"named-{role}"
+
+    def kubectl(self) -> str:
+        return "kubectl"
 
     def __getattr__(self, method: str) -> Any:
         if method in ABILITIES:
@@ -48,11 +51,15 @@ def login_for(node: Node, record: Record) -> Login:
 
 @dataclass
 class Player:
-    """Answers orders. `answers` gives, for a script's method or an order's class, a value, an exception or a function."""
+    """Answers orders. `answers` gives, for a script's method or an order's class, a value, an exception or a function.
+
+    `lives`: what is seen of nodes before they are drained, which succeeds; such looks are left out of `scripts`.
+    """
 
     answers: dict[Any, Any] = field(default_factory=dict)
     orders: list[Any] = field(default_factory=list)
     record: Record | None = None
+    lives: bool | None = True
 
     def play(self, phase: Any, cluster: Cluster) -> Cluster:
         self.record = cluster.record
@@ -75,7 +82,8 @@ class Player:
     @property
     def scripts(self) -> list[Any]:
         """What was run, in order: scripts of one order together."""
-        found = [[*order.scripts.values()] for order in self.orders if isinstance(order, Each) and order.scripts]
+        each = [order for order in self.orders if isinstance(order, Each) and not _looks(order)]
+        found = [[*order.scripts.values()] for order in each if order.scripts]
         return [each[0] if len(each) == 1 else each for each in found]
 
     def of(self, kind: type) -> list[Any]:
@@ -85,6 +93,10 @@ class Player:
         if isinstance(order, Keep):
             self.record = order.change(self.record)
             return self.record
+        if isinstance(order, Each) and _looks(order):
+            return dict.fromkeys(order.scripts, self.lives)
+        if isinstance(order, Api) and Api not in self.answers:
+            return True
         if isinstance(order, Each):
             return {node: self._one(script, order.gather) for node, script in order.scripts.items()}
         if isinstance(order, (Say, Connect, DeleteMachines)) and type(order) not in self.answers:
@@ -100,6 +112,10 @@ class Player:
         if isinstance(value, Exception):
             raise value
         return value(asked) if callable(value) else value
+
+
+def _looks(order: Each) -> bool:
+    return order.title.startswith("see whether ") and order.title.endswith(" lives")
 
 
 def lease(name: str, number: int = 1, **values: Any) -> Lease:

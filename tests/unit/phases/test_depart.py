@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sloth.errors import ConnectError, CredentialsError, KubernetesError, StepError
-from sloth.model.phase import Connect, DeleteMachines, Each, Keep, Say
+from sloth.model.phase import Api, Connect, DeleteMachines, Each, Keep, Say
 from sloth.model.plan import Plan
 from sloth.model.step import Do
 from sloth.phases.depart import Depart
@@ -26,19 +26,28 @@ def test_one_after_the_other_drain_delete_forget():
     player = Player()
     end = player.play(PHASE, leaving("work-2", "work-3", states={"cp-1": "joined"}))
     kinds = [type(order) for order in player.orders]
-    assert kinds == [Each, DeleteMachines, Keep] * 2
+    assert kinds == [Each, Api, Each, DeleteMachines, Keep] * 2
+    assert [order.title for order in player.of(Api)] == ["drain work-2", "drain work-3"]
     assert player.scripts == [("evict", "cp-1", "work-2"), ("evict", "cp-1", "work-3")]
     assert [order.names for order in player.of(DeleteMachines)] == [("work-2",), ("work-3",)]
     assert [each.name for each in end.record.leases] == ["cp-1", "work-1"]
     assert end.changed == {"work-2", "work-3"}
 
 
-def test_what_cannot_be_drained_is_not_deleted():
-    player = Player({"evict": StepError("step/failed", "a budget forbids it", hint="sloth up")})
+@pytest.mark.parametrize("part", ["evict", Api])
+def test_what_cannot_be_drained_or_taken_out_is_not_deleted(part):
+    player = Player({part: StepError("step/failed", "a budget forbids it", hint="sloth up")})
     with pytest.raises(StepError):
         player.play(PHASE, leaving("work-2", states={"cp-1": "joined"}))
     assert player.of(DeleteMachines) == []
+    assert (("evict", "cp-1", "work-2") in player.scripts) == (part == "evict")
     assert "work-2" in {each.name for each in player.record.leases}
+
+
+def test_what_kubernetes_does_not_know_is_not_drained():
+    player = Player(lives=None)
+    player.play(PHASE, leaving("work-2", states={"cp-1": "joined"}))
+    assert [type(order) for order in player.orders] == [Each, Each, DeleteMachines, Keep]
 
 
 def test_without_a_server_a_member_stays_and_a_stranger_goes():
@@ -80,12 +89,12 @@ def leaving_host(**known):
 def test_an_existing_host_is_cleaned_where_the_record_has_it():
     player = Player()
     end = player.play(Depart(Removes(), login_for), leaving_host(host=HOST))
-    assert [type(order) for order in player.orders] == [Each, DeleteMachines, Connect, Each, Keep]
+    assert [type(order) for order in player.orders] == [Each, Api, Each, DeleteMachines, Connect, Each, Keep]
     (order,) = player.of(Connect)
     (login,) = order.logins
     assert (login.node, login.address, login.port, login.user) == ("metal-a", "192.0.2.9", 2222, "ops")
     assert login.host_keys == ("ssh-ed25519 AAAA",) and 0 < login.patience < 60
-    trips = list(player.of(Each)[1].scripts["metal-a"])
+    trips = list(player.of(Each)[2].scripts["metal-a"])
     steps = [step for trip in trips for step in (trip if isinstance(trip, list) else [trip])]
     assert steps[0].title == "reset metal-a" and "/var/lib/sloth" in steps[-1].run
     assert player.of(Say) == [] and "metal-a" not in {each.name for each in end.record.leases}

@@ -7,7 +7,7 @@ import pytest
 from sloth.errors import ConnectError, KubernetesError, StepError, UsageError
 from sloth.etcd.access import EtcdAccess
 from sloth.model.node import Login
-from sloth.model.phase import Connect, Each, MakeMachines, Say, SurveyMachines, Together
+from sloth.model.phase import Api, Connect, Each, MakeMachines, Say, SurveyMachines, Together
 from sloth.model.step import Result, Wait
 from sloth.phases.reboot import Reboot
 from tests.unit.phases.orders import cluster
@@ -68,6 +68,9 @@ class Hands:
             case MakeMachines():
                 self.machine = replace(self.machine, running=True, port=2222)
                 return (self.machine,)
+            case Api():
+                self.titles.append(order.title)
+                return True
             case Connect() | Say():
                 return None
         raise AssertionError(f"unexpected order {order!r}")
@@ -113,14 +116,14 @@ def test_from_cordon_to_uncordon_in_this_order():
     hands = Hands([True])
     end = hands.play(reboot("work-1"), START)
     assert hands.titles == [
-        "wait for the Kubernetes API", "cordon work-1",
-        "wait for the Kubernetes API", "look at node work-1", "ask whether the kubelet of work-1 lives",
-        "wait until controllers and scheduler are at work", "drain work-1",
+        "wait for the Kubernetes API", "look at node work-1", "ask whether the kubelet of work-1 lives", "drain work-1",
         "look at the boot", "reboot",
         "wait for another boot", "read the boot id",
         "wait for the Kubernetes API", "wait until work-1 is Ready", "uncordon work-1",
     ]  # fmt: skip
     assert end.changed == {"work-1"}
+    (drain,) = hands.of(Api)
+    assert drain.talk.args[1] == "reboot", "for what it is held meanwhile"
     assert hands.of(MakeMachines) == []
     waits = {step.title: step for step in hands.steps if isinstance(step, Wait)}
     assert waits["wait until work-1 is Ready"].hint == "sloth ssh work-1 -- journalctl -u able-worker -n 50"
@@ -159,7 +162,7 @@ def test_a_node_that_does_not_come_back_ends_it_cordoned(waits, tries):
         hands.play(reboot("work-1", "cp-2"), START)
     assert len(hands.of(Connect)) == tries
     assert "uncordon work-1" not in hands.titles
-    assert "cordon cp-2" not in hands.titles, "the next one is not begun"
+    assert "drain cp-2" not in hands.titles, "the next one is not begun"
 
 
 def test_a_machine_that_vanished_is_not_made_anew():
@@ -179,11 +182,11 @@ def test_a_server_is_guarded_and_waited_for_as_a_member():
         hands.play(reboot("cp-2"), START)
     assert caught.value.code == "etcd/quorum"
     assert caught.value.hint.endswith("sloth nodes reboot cp-2 --accept-outage")
-    assert "cordon cp-2" not in hands.titles
+    assert "drain cp-2" not in hands.titles
     again = Hands([True], etcd=members())
     again.play(reboot("cp-2", accept_outage=True), START)
     assert again.titles.index("wait until cp-2 is a healthy etcd member") < again.titles.index("uncordon cp-2")
-    assert [list(order.scripts) for order in again.of(Each) if order.title == "drain cp-2"] == [["cp-1"]]
+    assert [[node.name for node in order.servers] for order in again.of(Api)] == [["cp-1"]]
 
 
 def test_names_are_checked_before_the_first_reboot():
