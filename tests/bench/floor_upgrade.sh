@@ -26,13 +26,14 @@ for word in $servers $workers; do
 done
 wait
 turn() { # NODE CONTAINER COMMAND
-    on "$admin" "kubectl drain $1 --ignore-daemonsets --delete-emptydir-data $kube" > /dev/null 2>&1
+    # An API server that has just started refuses everybody for a moment, until it knows the roles.
+    on "$admin" "until kubectl drain $1 --ignore-daemonsets --delete-emptydir-data $kube; do sleep 0.5; done" > /dev/null 2>&1
     give "$2" /usr/local/bin/kubeadm "$mirror/kubeadm/$version/linux-amd64/kubeadm"
     on "$2" "$3" > /dev/null 2>&1
     for name in kubelet kubectl; do give "$2" "/usr/local/bin/$name" "$mirror/$name/$version/linux-amd64/$name"; done
     on "$2" "sed -i 's#pause:[0-9.]*#pause:$PAUSE_TAG#' /etc/containerd/config.toml; systemctl restart containerd kubelet"
     on "$admin" "until kubectl get node $1 --no-headers $kube 2> /dev/null | grep -q ' Ready.*$version'; do sleep 0.5; done
-kubectl uncordon $1 $kube" > /dev/null
+until kubectl uncordon $1 $kube 2> /dev/null; do sleep 0.5; done" > /dev/null
 }
 on "$admin" "kubectl get configmap kubeadm-config -n kube-system -o yaml $kube | sed 's/imageTag: $old/imageTag: $new/' |
     kubectl replace -f - $kube" > /dev/null
