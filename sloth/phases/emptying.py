@@ -75,8 +75,9 @@ def empty(nodes: Mapping[str, Rules], why: str, then: str, api: Any) -> Call[boo
     """
     from sloth.kube.workloads.beside import side_by_side
     from sloth.kube.workloads.draining import drain, hold
-    from sloth.kube.workloads.leaders import led
+    from sloth.kube.workloads.leaders import led, ready
 
+    yield from ready()
     if why:
         _all_well(nodes, (yield from side_by_side([hold(api, name, why) for name in nodes])), then)
     yield from led(api)

@@ -124,7 +124,8 @@ class Evictions:
                 where=self._node,
                 hint=f"sloth kube get pdb --namespace {pod['metadata']['namespace']}",
             ) from error
-        if answer.status < 500 and answer.status != 429:
+        ending = any(cause.reason == "NamespaceTerminating" for cause in error.causes)  # 403: its namespace deletes it anyhow
+        if answer.status < 500 and answer.status != 429 and not ending:
             raise error  # of the others, some pass: an etcd without a leader, an API server that starts
         message = error.causes[0].message if error.causes else error.detail
         if uid not in self._said:

@@ -1,14 +1,38 @@
-"""Whether controllers and scheduler are at work: without them no Service learns that a pod goes, and none comes in its place."""
+"""Whether the control plane is at work: its API server, and the leaders of controllers and scheduler.
+
+Without the latter no Service learns that a pod goes, and none comes in its place.
+"""
 
 from __future__ import annotations
 
 from sloth.errors import KubernetesError
 from sloth.kube.api import Api
-from sloth.kube.wire import Call, Object, Pause
+from sloth.kube.wire import Call, Object, Pause, Request, ask
 from sloth.kube.workloads.listing import looked_up
 
 COMPONENTS = ("kube-controller-manager", "kube-scheduler")
 _LOOK = 0.5  # seconds from one look to the next
+
+
+def ready(seconds: float = 60.0) -> Call[None]:
+    """Until the API server that answers says that it is ready: one that has just started knows no roles and refuses everybody.
+
+    Raises KubernetesError after `seconds`.
+    """
+    spent = 0.0
+    while True:
+        answer = yield from ask(Request("GET", "/readyz", what="get /readyz"))
+        if answer.status == 200:
+            return
+        if spent >= seconds:
+            raise KubernetesError(
+                "kubernetes/not-ready",
+                f"the API server is not ready within {seconds:g} s",
+                detail=answer.body.decode("utf-8", "replace")[-2000:],
+                hint="sloth health",
+            )
+        yield Pause(_LOOK)
+        spent += _LOOK
 
 
 def led(api: Api, seconds: float = 60.0) -> Call[None]:

@@ -12,6 +12,7 @@ from sloth.kube.wire import JSON, Request
 from sloth.kube.workloads.draining import Rules, cordon, drain, hold
 from sloth.kube.workloads.triage import MIRROR, Allow, triage
 from sloth.nodes.cordon import HELD
+from sloth.testing.kube import Fault
 from tests.kube.workloads.cluster import NODE
 from tests.kube.workloads.conftest import eventually, make_node
 from tests.kube.workloads.things import budget, daemon_set, deployment, owned_by, pod
@@ -140,6 +141,29 @@ def test_a_budget_that_is_given_up_keeps_no_pod_and_the_others_keep_theirs(clien
     assert client.list("pods", space) == []
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, {"message": "etcdserver: leader changed"}),
+        (503, {"message": "the server is starting"}),
+        (403, {"message": "no new content", "details": {"causes": [{"reason": "NamespaceTerminating", "message": "it ends"}]}}),
+    ],
+    ids=["etcd without a leader", "starting", "its namespace ends"],
+)
+def test_a_refusal_that_passes_is_waited_out(fake_client, refusing, status, body):
+    refusing(status, dumps({"kind": "Status", **body}))
+    said = []
+    fake_client.run(drain(fake_client.api, "n-1", Rules(Allow(unmanaged=True), seconds=5, **QUICK), said.append))
+    assert [line.partition(":")[0] for line in said] == ["n-1 is cordoned", "refused for now", "gone"]
+
+
+def test_a_refusal_that_stays_ends_it(fake_client, refusing):
+    refusing(403, b"{}")
+    with pytest.raises(ApiError) as caught:
+        fake_client.run(drain(fake_client.api, "n-1", Rules(Allow(unmanaged=True), **QUICK)))
+    assert caught.value.code == "kube/forbidden"
+
+
 def test_a_budget_that_is_not_there_cannot_be_given_up(client, space, place):
     guarded(client, space, place)
     with pytest.raises(UsageError) as caught:
@@ -170,6 +194,19 @@ def test_who_is_held_has_a_note_unless_somebody_else_cordoned_it(client, place):
     client.run(cordon(client.api, place))
     assert client.run(hold(client.api, place, "upgrade")) is False
     assert HELD not in client.get("nodes", place)["metadata"].get("annotations", {})
+
+
+@pytest.fixture
+def refusing(fake, fake_client):
+    """`refusing(status, body)`: the next eviction on node n-1 is refused like that, which no real server does on demand."""
+    make_node(fake_client, "n-1")
+    fake_client.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+    fake_client.create(pod("web", "n-1"), "shop")
+
+    def refuse(status, body):
+        fake.faults.append(Fault(when=lambda _method, target: target.endswith("/eviction"), status=status, body=body))
+
+    return refuse
 
 
 def end_when_asked(client, space, name):

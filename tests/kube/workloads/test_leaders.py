@@ -8,7 +8,7 @@ from sloth.errors import KubernetesError
 from sloth.kube.api import Api
 from sloth.kube.kinds import Kinds
 from sloth.kube.wire import Answer, Pause
-from sloth.kube.workloads.leaders import COMPONENTS, led
+from sloth.kube.workloads.leaders import COMPONENTS, led, ready
 
 
 def played(looks, seconds=10.0):
@@ -70,3 +70,27 @@ def test_leaders_that_do_not_are_named(looks, missing):
     assert caught.value.code == "kubernetes/not-led"
     assert [line.split()[0] for line in caught.value.detail.splitlines()] == list(missing)
     assert "held by control-1, renewed 2026" in caught.value.detail
+
+
+def waited(*statuses):
+    """What a wait for readiness comes to where the server answers so; the last one stays. Seconds that passed."""
+    statuses, clock, answer = list(statuses), 0.0, None
+    call = ready(5.0)
+    while True:
+        try:
+            wanted = call.send(answer)
+        except StopIteration:
+            return clock
+        if isinstance(wanted, Pause):
+            clock, answer = clock + wanted.seconds, None
+        else:
+            assert wanted.path == "/readyz"
+            answer = Answer(statuses.pop(0) if len(statuses) > 1 else statuses[0], b"[-]informer-sync failed")
+
+
+def test_an_api_server_that_starts_is_waited_for():
+    assert waited(200) == 0
+    assert waited(500, 403, 200) == 1.0
+    with pytest.raises(KubernetesError) as caught:
+        waited(500)
+    assert caught.value.code == "kubernetes/not-ready" and "informer-sync" in caught.value.detail

@@ -305,10 +305,12 @@ class Fleet:
         answers = None
         try:
             while True:
-                asked = call.send(answers)
+                wanted = call.send(answers)
+                asked = wanted if isinstance(wanted, tuple) else (wanted,)
                 cordons = [each for each in asked if each.method == "PATCH"]
                 self.together += [len(cordons)] if any("work" in each.path for each in cordons) else []
                 answers = [answered(host, each, self) for each in asked]
+                answers = answers if asked is wanted else answers[0]
         except StopIteration as done:
             return done.value
 

@@ -141,6 +141,7 @@ def _delete(host, _request, match, _world):
 
 _SPACE, _NAME = r"namespaces/(?P<space>[^/]+)", r"(?P<name>[^/]+)"
 ROUTES = [
+    ("GET", "/readyz", lambda *_: Answer(200, b"ok")),
     ("GET", rf"/api/v1/nodes/{_NAME}", _node),
     ("PATCH", rf"/api/v1/nodes/{_NAME}", _node),
     ("GET", r"/apis/coordination\.k8s\.io/v1/namespaces/kube-system/leases/.*", lambda *_: NONE),
