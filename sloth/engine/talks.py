@@ -33,13 +33,17 @@ class Talks:
             emit(Event(kind="step-finished", phase=phase, node=order.node, title=order.title, changed=True, predicted=True))
             return True
         session = self._opened(order, record)
+
+        def say(text: str) -> None:
+            emit(Event(kind="note", phase=phase, node=order.node, title=text))
+
         if order.changes:
             self._rig.journal.before(phase, order.node, [order.title])
         emit(Event(kind="script-started", phase=phase, node=order.node, total=1))
         emit(Event(kind="step-started", phase=phase, node=order.node, title=order.title))
         ok, changed = False, False
         try:
-            answer = session.run(lambda api: relayed(order.talk(api), self._unless_stopped))
+            answer = session.run(lambda api: relayed(order.talk(api, say), self._unless_stopped))
             ok, changed = True, order.changes and answer is True
             return answer
         finally:

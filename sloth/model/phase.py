@@ -37,15 +37,15 @@ class Api:
     """Talk to the Kubernetes API as the cluster's administrator. Answer: what the talk returns.
 
     It goes through one of the `servers`, the first that lets us in; the next one is taken when that goes. `talk` is given a
-    `sloth.kube.api.Api` and yields requests: it is pure, as a script is. With `changes` its answer says whether it changed
-    something. It is about one node, in whose name it is shown and journalled. One that `awaits` what its own changes bring about
-    is only named in a rehearsal: there it would wait for ever.
+    `sloth.kube.api.Api` and a function that takes notes for the user, and yields requests: it is pure, as a script is. With
+    `changes` its answer says whether it changed something. It is about one node, in whose name it is shown and journalled. One
+    that `awaits` what its own changes bring about is only named in a rehearsal: there it would wait for ever.
     """
 
     title: str
     node: str
     servers: tuple[Node, ...]  # control-plane nodes, logged in to as `Connect` said
-    talk: Callable[[Any], Generator[Any, Any, Any]]
+    talk: Callable[[Any, Callable[[str], None]], Generator[Any, Any, Any]]
     changes: bool = True
     awaits: bool = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator
+from collections.abc import Callable, Collection, Generator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -71,7 +71,7 @@ def _marked(cluster: Cluster, names: Collection[str], *, on: bool) -> PhaseRun:
     return replace(cluster, changed=cluster.changed | frozenset(names))
 
 
-def _mark(name: str, on: bool, api: Any) -> Generator[Any, Any, bool]:
+def _mark(name: str, on: bool, api: Any, _say: Callable[[str], None]) -> Generator[Any, Any, bool]:
     from sloth.kube.workloads.draining import cordon
 
     try:

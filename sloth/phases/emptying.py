@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -67,11 +67,11 @@ def rules(seconds: float, *, lives: bool = True, budgets: Collection[str] = ()) 
     return Rules(allow, seconds, budgets=tuple(budgets), dead=not lives, command="sloth nodes drain")
 
 
-def empty(nodes: Mapping[str, Rules], why: str, then: str, api: Any) -> Call[bool]:
+def empty(nodes: Mapping[str, Rules], why: str, then: str, api: Any, say: Callable[[str], None]) -> Call[bool]:
     """Drain nodes side by side; True when they are empty. `why`: for what they are held meanwhile, "" for good.
 
-    `then`: what to type after a failure is mended. Raises KubernetesError, UsageError and ApiError, for the first node of those
-    that could not be drained.
+    `say` gets what the server refuses for now; `then` is what to type after a failure is mended. Raises KubernetesError,
+    UsageError and ApiError, for the first node of those that could not be drained.
     """
     from sloth.kube.workloads.beside import side_by_side
     from sloth.kube.workloads.draining import drain, hold
@@ -81,7 +81,7 @@ def empty(nodes: Mapping[str, Rules], why: str, then: str, api: Any) -> Call[boo
     if why:
         _all_well(nodes, (yield from side_by_side([hold(api, name, why) for name in nodes])), then)
     yield from led(api)
-    _all_well(nodes, (yield from side_by_side([drain(api, name, each) for name, each in nodes.items()])), then)
+    _all_well(nodes, (yield from side_by_side([drain(api, name, each, refused=say) for name, each in nodes.items()])), then)
     return True
 
 

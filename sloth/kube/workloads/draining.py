@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from sloth.errors import KubernetesError, UsageError
@@ -10,12 +10,14 @@ from sloth.kube.api import Api
 from sloth.kube.resource import key_of
 from sloth.kube.wire import Call, Object
 from sloth.kube.workloads.budgets import budgets_of, to_delete
-from sloth.kube.workloads.evictions import Evictions, Manner
+from sloth.kube.workloads.evictions import Evictions, Manner, Say
 from sloth.kube.workloads.listing import listed, looked_up
 from sloth.kube.workloads.triage import Allow, Triage, daemon_sets, triage
 from sloth.nodes.cordon import HELD
 
-Say = Callable[[str], None]
+
+def _silent(_text: str) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def look(api: Api, node: str, rules: Rules) -> Call[Triage]:
     return found
 
 
-def drain_all(api: Api, nodes: Sequence[str], rules: Rules, say: Say = lambda text: None) -> Call[list[tuple[str, Triage]]]:
+def drain_all(api: Api, nodes: Sequence[str], rules: Rules, say: Say = _silent) -> Call[list[tuple[str, Triage]]]:
     """Drain one node after the other. All are looked at and cordoned first, so that no pod moves to the next of them."""
     for node in nodes:
         yield from api.get("nodes", node)
@@ -108,8 +110,10 @@ def drain_all(api: Api, nodes: Sequence[str], rules: Rules, say: Say = lambda te
     return done
 
 
-def drain(api: Api, node: str, rules: Rules, say: Say = lambda text: None) -> Call[Triage]:
+def drain(api: Api, node: str, rules: Rules, say: Say = _silent, refused: Say | None = None) -> Call[Triage]:
     """Cordon a node, evict its pods and wait until they ended: what was evicted and what was left.
+
+    `say` gets what happens; what the server refuses for now goes to `refused` instead, if that is given.
 
     Raises KubernetesError (pods would be lost; a pod has two budgets; not done in time, with the budgets in the way), UsageError
     (there is no such budget to give up), ApiError.
@@ -122,7 +126,7 @@ def drain(api: Api, node: str, rules: Rules, say: Say = lambda text: None) -> Ca
         found = yield from look(api, node, rules)  # what came between the first look and the cordon
     for pod, why in found.left:
         say(f"left: {key_of(pod)}: {why}")
-    evictions = Evictions(api, node, found.evict, rules.manner, say)
+    evictions = Evictions(api, node, found.evict, rules.manner, say=say, refused=refused or say)
     if rules.budgets:
         budgets = yield from budgets_of(api, found.evict)
         yield from evictions.delete(to_delete(found.evict, budgets, rules.budgets))

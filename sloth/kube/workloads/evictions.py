@@ -18,6 +18,8 @@ from sloth.kube.wire import JSON, Answer, Call, Object, Pause, Request, ask_all
 from sloth.kube.workloads.budgets import Held, held
 from sloth.kube.workloads.listing import listed
 
+Say = Callable[[str], None]
+
 
 class Manner(NamedTuple):
     """How pods are asked to go, as in `sloth.kube.workloads.draining.Rules`; times in seconds."""
@@ -34,8 +36,8 @@ class Manner(NamedTuple):
 class Evictions:
     """The pods of one node that are to go."""
 
-    def __init__(self, api: Api, node: str, pods: Sequence[Object], manner: Manner, say: Callable[[str], None]) -> None:
-        self._api, self._node, self._manner, self._say = api, node, manner, say
+    def __init__(self, api: Api, node: str, pods: Sequence[Object], manner: Manner, *, say: Say, refused: Say) -> None:
+        self._api, self._node, self._manner, self._say, self._refused = api, node, manner, say, refused
         self._left = {pod["metadata"]["uid"]: pod for pod in pods}
         self._waiting = dict(self._left)  # not yet accepted
         self._said: dict[str, str] = {}
@@ -129,7 +131,7 @@ class Evictions:
             raise error  # of the others, some pass: an etcd without a leader, an API server that starts
         message = error.causes[0].message if error.causes else error.detail
         if uid not in self._said:
-            self._say(f"refused for now: {key_of(pod)}: {message}")
+            self._refused(f"refused for now: {key_of(pod)}: {message}")
         self._said[uid] = message
 
     def _late(self, found: Sequence[Held]) -> KubernetesError:

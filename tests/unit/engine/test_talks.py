@@ -66,11 +66,13 @@ def carried_out(phase, **settings):
         run_phases([phase], START, rig)
     finally:
         phase.session, phase.steps = session, [event for event in events if event.kind == "step-finished"]
+        phase.notes = [event for event in events if event.kind == "note"]
     return phase
 
 
-def three(api):
+def three(api, say):
     assert api == "the API"
+    say("three letters")
     return [(yield "a"), (yield "b"), (yield "c")]
 
 
@@ -79,12 +81,13 @@ def test_a_talk_gets_its_answers_and_is_shown_as_a_step_of_its_node():
     assert phase.answer == [1, 2, 3]
     (step,) = phase.steps
     assert (step.node, step.title, step.ok, step.changed) == ("work-1", "ask", True, False)
+    assert [(event.node, event.title) for event in phase.notes] == [("work-1", "three letters")]
 
 
 def test_ctrl_c_ends_it_between_two_requests():
     stop, ended = Stop(), []
 
-    def talk(_api):
+    def talk(_api, _say):
         try:
             yield "a"
             stop.request()

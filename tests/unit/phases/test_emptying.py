@@ -102,8 +102,8 @@ def quick(**more):
     return replace(rules(0.2), every=0.05, again=0.1, **more)
 
 
-def drained(client, nodes, why="", then=""):
-    return client.run(empty(nodes, why, then, client.api))
+def drained(client, nodes, why="", then="", said=None):
+    return client.run(empty(nodes, why, then, client.api, [].append if said is None else said.append))
 
 
 def test_nodes_are_held_and_emptied_side_by_side(client):
@@ -146,8 +146,10 @@ def test_all_budgets_in_the_way_are_named(client):
     kept(client, "web", "db")
     placed(client, "web", "work-1")
     placed(client, "db", "work-1", "db")
+    said = []
     with pytest.raises(KubernetesError) as caught:
-        drained(client, {"work-1": quick()})
+        drained(client, {"work-1": quick()}, said=said)
+    assert [line.partition(": The")[0] for line in said] == ["refused for now: shop/db", "refused for now: shop/web"]
     assert "(and 1 more budgets)" in caught.value.summary
     assert caught.value.hint.endswith("--force-budget shop/db --force-budget shop/web")
 
