@@ -9,7 +9,7 @@ from sloth.contracts.api import ApiSession, doors
 from sloth.engine.relay import relayed
 from sloth.engine.rig import Rig
 from sloth.engine.sessions import Sessions
-from sloth.errors import InternalError, UsageError
+from sloth.errors import InternalError, SlothError, UsageError
 from sloth.model.event import Event
 from sloth.model.phase import Api
 from sloth.model.record import Record
@@ -46,6 +46,10 @@ class Talks:
             answer = session.run(lambda api: relayed(order.talk(api, say), self._unless_stopped))
             ok, changed = True, order.changes and answer is True
             return answer
+        except SlothError as error:
+            if error.code == "kube/unauthorized":  # the kubeconfig is the record's own: its certificate has run out
+                error.hint = "sloth certs rotate"
+            raise
         finally:
             if order.changes:
                 self._rig.journal.after(phase, order.node, [(order.title, ok, changed)])

@@ -8,7 +8,7 @@ import pytest
 from sloth.engine.rig import Rig
 from sloth.engine.runner import run_phases
 from sloth.engine.stop import Stop
-from sloth.errors import Interrupted
+from sloth.errors import Interrupted, KubernetesError
 from sloth.model.node import Login
 from sloth.model.phase import Api, Connect
 from sloth.model.secret import Secret
@@ -100,6 +100,16 @@ def test_ctrl_c_ends_it_between_two_requests():
         carried_out(phase, stop=stop)
     assert (phase.session.wishes, ended) == (["a"], [True])
     assert [step.ok for step in phase.steps] == [False]
+
+
+def test_a_kubeconfig_that_has_run_out_is_made_anew_by_certs_rotate():
+    def refused(_api, _say):
+        yield "a"
+        raise KubernetesError("kube/unauthorized", "the cluster does not accept these credentials", hint="sloth kubeconfig")
+
+    with pytest.raises(KubernetesError) as caught:
+        carried_out(Ask(refused))
+    assert caught.value.hint == "sloth certs rotate"
 
 
 def test_what_awaits_its_own_changes_is_only_named_in_a_rehearsal():
