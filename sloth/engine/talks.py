@@ -67,10 +67,11 @@ class Talks:
         self.close()
         if self._rig.api is None:
             raise InternalError("engine/no-api", f"“{order.title}”: this run has no way to the API", hint="report it")
-        if record.kubeconfig is None:
+        kubeconfig = record.kubeconfig or order.kubeconfig
+        if kubeconfig is None:
             raise UsageError("kubeconfig/none", f"{record.cluster} has no kubeconfig yet", hint="sloth up")
         ways = [(server.mesh_address, self._sessions.login(server.name)) for server in order.servers]
-        self._session, self._servers = self._rig.api.open(record.kubeconfig, doors(ways)), names
+        self._session, self._servers = self._rig.api.open(kubeconfig, doors(ways)), names
         return self._session
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from sloth.model.names import NamePlan
 from sloth.model.node import Login, Node
 from sloth.model.plan import MachineRequest
 from sloth.model.record import Record
+from sloth.model.secret import Secret
 from sloth.model.step import Script
 
 
@@ -48,6 +49,7 @@ class Api:
     talk: Callable[[Any, Callable[[str], None]], Generator[Any, Any, Any]]
     changes: bool = True
     awaits: bool = False
+    kubeconfig: Secret | None = None  # in place of the record's, where that has none
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,13 @@ def emptied(
     answers = yield Each(title=f"see whether {name} lives", scripts={server.name: look})
     lives: bool | None = answers[server.name]
     if lives is not None:
-        yield drains({name: rules(seconds or limit(name, cluster), lives=lives, budgets=budgets)}, server, cluster, why=why)
+        how = rules(seconds or limit(name, cluster), lives=lives, budgets=budgets)
+        order = drains({name: how}, server, cluster, why=why)
+        if cluster.record.kubeconfig is None:  # amid a restore onto new machines: `up` reads it at its end
+            script = distribution.kubeconfig(server, cluster)
+            read = yield Each(title="read the kubeconfig", scripts={server.name: script})
+            order = replace(order, kubeconfig=read[server.name])
+        yield order
     return lives
 
 

@@ -134,6 +134,8 @@ def cluster(*names: str, states: dict[str, str] | None = None, joined: tuple[str
     nodes = tuple(node(name, number) for number, name in enumerate(names, 1))
     leases = tuple(each.lease for each in nodes)
     record = Record(cluster="demo", leases=leases, mesh_seed=Secret("seed", known=False), kubernetes_version="v1.36.3")
+    if states or joined:  # it has been up before
+        record = replace(record, kubeconfig=Secret("kind: Config"))
     for name in joined:
         record = record.with_node(name, joined=True)
     pools = tuple(

@@ -1,5 +1,6 @@
 """Nodes are emptied: what is asked and ordered, in whose time, and what is said of those that could not be."""
 
+import base64
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from sloth.errors import KubernetesError
 from sloth.kube import Client
 from sloth.kube.workloads.draining import Rules
 from sloth.model.phase import Api, Each
+from sloth.model.secret import Secret
 from sloth.model.step import Result
 from sloth.nodes.cordon import HELD
 from sloth.phases.emptying import drains, emptied, empty, limit, rules
@@ -17,13 +19,15 @@ from tests.unit.distributions.kubeadm.clusters import KUBEADM, cluster
 from tests.unit.distributions.kubeadm.run import run
 
 OF = cluster(3, 2)
+RECORD = replace(OF.record, kubeconfig=Secret("kind: Config"))
+OF = replace(OF, record=RECORD)
 SERVER = OF.nodes[0]
 RESUME = "sloth upgrade apply --resume"
 
 
-def orders(seen, **settings):
+def orders(seen, of=OF, **settings):
     """What `emptied` orders for work-1 where its look sees that, and what it returns."""
-    given, came = [], emptied(KUBEADM, SERVER, "work-1", OF, **settings)
+    given, came = [], emptied(KUBEADM, SERVER, "work-1", of, **settings)
     try:
         order = next(came)
         while True:
@@ -62,6 +66,16 @@ def test_whether_it_lives_is_seen_first(seen, ready, lives):
         assert (how.dead, how.allow.unmanaged, how.allow.empty_dirs) == (not lives, not lives, True)
 
 
+def test_amid_a_restore_the_kubeconfig_is_read_from_the_server():
+    text = base64.b64encode(b"kind: Config").decode()
+    given, _ = orders(
+        {**READY, "read the administrator's kubeconfig": text}, of=replace(OF, record=replace(RECORD, kubeconfig=None))
+    )
+    look, reading, drain = given
+    assert list(reading.scripts) == list(look.scripts) == [SERVER.name]
+    assert drain.kubeconfig.reveal() == '{"kind": "Config"}'
+
+
 def test_a_drain_takes_as_long_as_the_pool_allows_unless_it_is_told_otherwise():
     pools = tuple(replace(each, drain_timeout=900.0 if each.name == "work" else 60.0) for each in OF.spec.pools)
     of = replace(OF, spec=replace(OF.spec, pools=pools))
@@ -72,7 +86,7 @@ def test_a_drain_takes_as_long_as_the_pool_allows_unless_it_is_told_otherwise():
 
 
 def test_it_goes_through_the_server_and_not_through_the_nodes_that_are_drained():
-    joined = OF.record
+    joined = RECORD
     for name in ("control-1", "control-2", "control-3"):
         joined = joined.with_node(name, joined=True)
     of = replace(OF, record=joined)
