@@ -81,15 +81,26 @@ def empty(nodes: Mapping[str, Rules], why: str, then: str, api: Any, say: Callab
     UsageError and ApiError, for the first node of those that could not be drained.
     """
     from sloth.kube.workloads.beside import side_by_side
-    from sloth.kube.workloads.draining import drain, hold
+    from sloth.kube.workloads.draining import hold
     from sloth.kube.workloads.leaders import led, ready
 
     yield from ready()
     if why:
         _all_well(nodes, (yield from side_by_side([hold(api, name, why) for name in nodes])), then)
     yield from led(api)
-    _all_well(nodes, (yield from side_by_side([drain(api, name, each, refused=say) for name, each in nodes.items()])), then)
+    _all_well(nodes, (yield from side_by_side([_drained(api, name, each, say) for name, each in nodes.items()])), then)
     return True
+
+
+def _drained(api: Any, name: str, how: Rules, say: Callable[[str], None]) -> Call[None]:
+    from sloth.kube.workloads.draining import drain
+
+    try:
+        yield from drain(api, name, how, refused=say)
+    except SlothError as error:
+        if error.code != "kube/not-found":
+            raise
+        # It was there a moment ago. Controllers of K3s and RKE2 delete the node of a member that is gone.
 
 
 def _all_well(names: Iterable[str], results: Sequence[object], then: str) -> None:

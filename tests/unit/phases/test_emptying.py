@@ -130,6 +130,15 @@ def test_nodes_are_held_and_emptied_side_by_side(client):
     assert notes == {"work-1": "upgrade", "work-2": "upgrade", "work-3": None}
 
 
+def test_a_node_that_somebody_deletes_meanwhile_is_empty(client):
+    placed(client, "a", "work-1")
+    assert drained(client, {"gone": quick(), "work-1": quick()}) is True
+    assert client.list("pods", "shop") == []
+    with pytest.raises(KubernetesError) as caught:
+        drained(client, {"gone": quick()}, "upgrade")
+    assert caught.value.code == "kube/not-found", "one that is to come back must be there"
+
+
 def test_who_leaves_for_good_gets_no_note(client):
     drained(client, {"work-1": quick()})
     node = client.get("nodes", "work-1")
