@@ -149,7 +149,7 @@ def test_an_order_that_only_reads_is_not_journalled(stage):
         title = "Look"
 
         def run(self, cluster):
-            def talk(api):
+            def talk(api, _say):
                 return (yield from api.get("nodes", "cp-1"))
 
             order = Api(title="look at cp-1", node="cp-1", servers=cluster.control_plane, talk=talk, changes=False)

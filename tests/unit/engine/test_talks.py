@@ -8,7 +8,7 @@ import pytest
 from sloth.engine.rig import Rig
 from sloth.engine.runner import run_phases
 from sloth.engine.stop import Stop
-from sloth.errors import Interrupted, KubernetesError
+from sloth.errors import Interrupted, KubernetesError, UsageError
 from sloth.model.node import Login
 from sloth.model.phase import Api, Connect
 from sloth.model.secret import Secret
@@ -54,16 +54,16 @@ class Ask:
         return cluster
 
 
-def carried_out(phase, **settings):
+def carried_out(phase, record=START.record, **settings):
     """The session and the events of a run of that phase."""
     session, events, state = Session(), [], MemoryState()
-    state.save(START.record)
+    state.save(record)
     rig = Rig(
         transport=SimpleNamespace(), state=state, machines=None, emit=events.append,
         api=SimpleNamespace(open=lambda _kubeconfig, _doors: session), **settings,
     )  # fmt: skip
     try:
-        run_phases([phase], START, rig)
+        run_phases([phase], replace(START, record=record), rig)
     finally:
         phase.session, phase.steps = session, [event for event in events if event.kind == "step-finished"]
         phase.notes = [event for event in events if event.kind == "note"]
@@ -110,6 +110,14 @@ def test_a_kubeconfig_that_has_run_out_is_made_anew_by_certs_rotate():
     with pytest.raises(KubernetesError) as caught:
         carried_out(Ask(refused))
     assert caught.value.hint == "sloth certs rotate"
+
+
+def test_an_order_may_bring_the_kubeconfig_that_the_record_does_not_have():
+    bare = replace(START.record, kubeconfig=None)
+    with pytest.raises(UsageError) as caught:
+        carried_out(Ask(three), bare)
+    assert caught.value.code == "kubeconfig/none"
+    assert carried_out(Ask(three, kubeconfig=Secret("kind: Config")), bare).answer == [1, 2, 3]
 
 
 def test_what_awaits_its_own_changes_is_only_named_in_a_rehearsal():
