@@ -15,7 +15,7 @@ from sloth.model.options import Outcome
 
 if TYPE_CHECKING:
     from sloth.kube.client import Client
-    from sloth.kube.workloads.draining import Rules
+    from sloth.kube.workloads.evictions import Rules
 
 Nodes = Annotated[list[str] | None, typer.Argument(help="Names of nodes.", show_default=False)]
 Those = Annotated[str, typer.Option("--selector", "-l", help="Instead of names, nodes with these labels.", show_default=False)]
@@ -71,7 +71,7 @@ def register(group: typer.Typer) -> None:
         dry_run: DryRun = False,
     ) -> Outcome:
         """Cordon nodes and evict their pods, one node after the other; disruption budgets are respected."""
-        from sloth.kube.workloads.draining import Rules
+        from sloth.kube.workloads.evictions import Rules
         from sloth.kube.workloads.triage import Allow
 
         allow = Allow(tuple(lose or ()), empty_dirs, force)

@@ -18,7 +18,7 @@ from sloth.phases.server import kubectl_of
 
 if TYPE_CHECKING:
     from sloth.kube.wire import Call
-    from sloth.kube.workloads.draining import Rules
+    from sloth.kube.workloads.evictions import Rules
 
 SECONDS = 300.0  # that a drain may take where the spec does not know the node's pool any more
 
@@ -67,7 +67,7 @@ def rules(seconds: float, *, lives: bool = True, budgets: Collection[str] = ()) 
 
     Those of a node that does not live are: they do not run any more.
     """
-    from sloth.kube.workloads.draining import Rules
+    from sloth.kube.workloads.evictions import Rules
     from sloth.kube.workloads.triage import Allow
 
     allow = Allow(empty_dirs=True, unmanaged=not lives)

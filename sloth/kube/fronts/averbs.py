@@ -165,7 +165,8 @@ class AsyncVerbs(AsyncStreams):
         >>> [pod["metadata"]["name"] for pod in found["work-1"].evict]
         ['web-0']
         """
-        from sloth.kube.workloads.draining import Rules, drain_all
+        from sloth.kube.workloads.draining import drain_all
+        from sloth.kube.workloads.evictions import Rules
         from sloth.kube.workloads.triage import Allow
 
         rules = Rules(Allow(lose, lose_empty_dirs, lose_unmanaged), seconds, grace, labels, dry_run, budgets=budgets)

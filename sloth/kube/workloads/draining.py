@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 
 from sloth.errors import KubernetesError, UsageError
 from sloth.kube.api import Api
 from sloth.kube.resource import key_of
 from sloth.kube.wire import Call, Object
 from sloth.kube.workloads.budgets import budgets_of, to_delete
-from sloth.kube.workloads.evictions import Evictions, Manner, Say
+from sloth.kube.workloads.evictions import Evictions, Rules, Say
 from sloth.kube.workloads.listing import listed, looked_up
-from sloth.kube.workloads.triage import Allow, Triage, daemon_sets, triage
+from sloth.kube.workloads.triage import Triage, daemon_sets, triage
 from sloth.nodes.cordon import HELD
 
 
 def _silent(_text: str) -> None:
     """Nobody listens."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How to drain. `seconds` bounds the pauses, `grace` overrules the pods' own seconds to end, `labels` selects pods.
-
-    `every` is the pause between two looks, `again` the one before a refused eviction is asked for again. `budgets`, by
-    `namespace/name`, are given up for this once: pods that only they keep are deleted. Of a node that is `dead` nobody confirms
-    that its pods ended, so nobody waits for that. `command`, with the node behind it, is what a failure says to type.
-    """
-
-    allow: Allow = field(default_factory=Allow)
-    seconds: float = 300.0
-    grace: int | None = None
-    labels: str = ""
-    dry_run: bool = False
-    every: float = 1.0
-    again: float = 5.0
-    budgets: Collection[str] = ()
-    dead: bool = False
-    command: str = "sloth kube drain"
-
-    @property
-    def manner(self) -> Manner:
-        """How pods are asked to go."""
-        grace = 0 if self.dead and self.grace is None else self.grace
-        return Manner(grace, self.dry_run, self.seconds, self.every, self.again, self.dead, self.command)
 
 
 def cordon(api: Api, node: str, *, on: bool = True, dry_run: bool = False) -> Call[bool]:
@@ -126,7 +98,7 @@ def drain(api: Api, node: str, rules: Rules, say: Say = _silent, refused: Say | 
         found = yield from look(api, node, rules)  # what came between the first look and the cordon
     for pod, why in found.left:
         say(f"left: {key_of(pod)}: {why}")
-    evictions = Evictions(api, node, found.evict, rules.manner, say=say, refused=refused or say)
+    evictions = Evictions(api, node, found.evict, rules, say=say, refused=refused or say)
     if rules.budgets:
         budgets = yield from budgets_of(api, found.evict)
         yield from evictions.delete(to_delete(found.evict, budgets, rules.budgets))

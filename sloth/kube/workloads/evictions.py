@@ -1,4 +1,4 @@
-"""The pods of one node on their way, and what the server says to those that it refuses.
+"""How a node is drained: the rules, its pods on their way, and what the server says to those that it refuses.
 
 Answers of the Eviction API: kubernetes.io, "API-initiated Eviction" (429: a budget allows none to go now; 500: the pod has more
 than one budget).
@@ -6,8 +6,8 @@ than one budget).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
 from sloth.errors import KubernetesError
 from sloth.kube.api import Api
@@ -17,48 +17,63 @@ from sloth.kube.resource import key_of
 from sloth.kube.wire import JSON, Answer, Call, Object, Pause, Request, ask_all
 from sloth.kube.workloads.budgets import Held, held
 from sloth.kube.workloads.listing import listed
+from sloth.kube.workloads.triage import Allow
 
 Say = Callable[[str], None]
 
 
-class Manner(NamedTuple):
-    """How pods are asked to go, as in `sloth.kube.workloads.draining.Rules`; times in seconds."""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How to drain. `seconds` bounds the pauses, `grace` overrules the pods' own seconds to end, `labels` selects pods.
 
-    grace: int | None
-    dry_run: bool
-    seconds: float
-    every: float
-    again: float
-    dead: bool
-    command: str
+    `every` is the pause between two looks, `again` the one before a refused eviction is asked for again. `budgets`, by
+    `namespace/name`, are given up for this once: pods that only they keep are deleted. Of a node that is `dead` nobody confirms
+    that its pods ended, so nobody waits for that. `command`, with the node behind it, is what a failure says to type.
+    """
+
+    allow: Allow = field(default_factory=Allow)
+    seconds: float = 300.0
+    grace: int | None = None
+    labels: str = ""
+    dry_run: bool = False
+    every: float = 1.0
+    again: float = 5.0
+    budgets: Collection[str] = ()
+    dead: bool = False
+    command: str = "sloth kube drain"
+
+    @property
+    def ending(self) -> int | None:
+        """Seconds that pods have to end; None for their own."""
+        return 0 if self.dead and self.grace is None else self.grace
 
 
 class Evictions:
     """The pods of one node that are to go."""
 
-    def __init__(self, api: Api, node: str, pods: Sequence[Object], manner: Manner, *, say: Say, refused: Say) -> None:
-        self._api, self._node, self._manner, self._say, self._refused = api, node, manner, say, refused
+    def __init__(self, api: Api, node: str, pods: Sequence[Object], rules: Rules, *, say: Say, refused: Say) -> None:
+        self._api, self._node, self._rules, self._say, self._refused = api, node, rules, say, refused
         self._left = {pod["metadata"]["uid"]: pod for pod in pods}
         self._waiting = dict(self._left)  # not yet accepted
         self._said: dict[str, str] = {}
 
     def carry_out(self) -> Call[None]:
         """Ask, and ask again, until all of them ended; in a dry run just ask. Raises KubernetesError, ApiError."""
-        spent, asked_at = 0.0, -self._manner.again
+        spent, asked_at = 0.0, -self._rules.again
         while self._left:
-            if self._waiting and spent - asked_at >= self._manner.again:
+            if self._waiting and spent - asked_at >= self._rules.again:
                 asked_at = spent
                 yield from self._ask(list(self._waiting.values()))
-            if self._manner.dry_run:
+            if self._rules.dry_run:
                 return
             there = yield from self._there()
             if not self._left:
                 return
-            if spent >= self._manner.seconds:
+            if spent >= self._rules.seconds:
                 found = yield from held(self._api, [there[uid] for uid in self._left], self._said)
                 raise self._late(found)
-            yield Pause(self._manner.every)
-            spent += self._manner.every
+            yield Pause(self._rules.every)
+            spent += self._rules.every
 
     def delete(self, pods: Sequence[Object]) -> Call[None]:
         """Delete these instead, which asks no budget. Raises ApiError."""
@@ -81,7 +96,7 @@ class Evictions:
         return there
 
     def _ended(self, pod: Object | None) -> bool:
-        return pod is None or (self._manner.dead and "deletionTimestamp" in pod["metadata"])
+        return pod is None or (self._rules.dead and "deletionTimestamp" in pod["metadata"])
 
     def _ask(self, pods: Sequence[Object]) -> Call[None]:
         """Ask for the eviction of these, side by side."""
@@ -97,12 +112,12 @@ class Evictions:
         return self._request("POST", pod, "/eviction", body)
 
     def _options(self, pod: Object) -> Object:
-        manner = self._manner
+        rules = self._rules
         return {
             # Of that very pod: a StatefulSet has made one of the same name somewhere else meanwhile.
             "preconditions": {"uid": pod["metadata"]["uid"]},
-            **({} if manner.grace is None else {"gracePeriodSeconds": manner.grace}),
-            **({"dryRun": ["All"]} if manner.dry_run else {}),
+            **({} if rules.ending is None else {"gracePeriodSeconds": rules.ending}),
+            **({"dryRun": ["All"]} if rules.dry_run else {}),
         }
 
     def _request(self, method: str, pod: Object, tail: str, body: Object) -> Request:
@@ -141,7 +156,7 @@ class Evictions:
         if not budgets:
             return KubernetesError(
                 "kube/drain-slow",
-                f"{self._node} is cordoned, but {len(found)} pods are still on it after {self._manner.seconds:g} s",
+                f"{self._node} is cordoned, but {len(found)} pods are still on it after {self._rules.seconds:g} s",
                 detail=detail,
                 where=self._node,
                 hint=f"sloth kube get pods --all-namespaces --field-selector spec.nodeName={self._node}",
@@ -155,5 +170,5 @@ class Evictions:
             f"{self._node} cannot be drained: disruption budget {budgets[0]} lets no pod of {owners} go{more}; it stays cordoned",
             detail=detail,
             where=self._node,
-            hint=f"run more replicas elsewhere, or give the budget up once: {self._manner.command} {self._node} {forced}",
+            hint=f"run more replicas elsewhere, or give the budget up once: {self._rules.command} {self._node} {forced}",
         )

@@ -9,7 +9,8 @@ from sloth.errors import KubernetesError, UsageError
 from sloth.kube import ApiError
 from sloth.kube.decode import asked, dumps
 from sloth.kube.wire import JSON, Request
-from sloth.kube.workloads.draining import Rules, cordon, drain, hold
+from sloth.kube.workloads.draining import cordon, drain, hold
+from sloth.kube.workloads.evictions import Rules
 from sloth.kube.workloads.triage import MIRROR, Allow, triage
 from sloth.nodes.cordon import HELD
 from sloth.testing.kube import Fault

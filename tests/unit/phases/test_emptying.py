@@ -7,7 +7,7 @@ import pytest
 
 from sloth.errors import KubernetesError
 from sloth.kube import Client
-from sloth.kube.workloads.draining import Rules
+from sloth.kube.workloads.evictions import Rules
 from sloth.model.phase import Api, Each
 from sloth.model.secret import Secret
 from sloth.model.step import Result
