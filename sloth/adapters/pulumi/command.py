@@ -7,13 +7,17 @@ once = finish what is in flight, save, unlock; twice = stop now (Pulumi CLI: pkg
 
 from __future__ import annotations
 
+import codecs
+import math
 import os
+import selectors
 import signal
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from sloth.errors import Interrupted
 
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 Say = Callable[[str], object]
 _KEPT = 4000  # lines of stderr that are kept for errors
 _REST = 10.0  # seconds for what is still in the pipes after the CLI's end
+_LOOK = 0.2  # seconds until it is looked whether the CLI ended while somebody else holds its pipes
+_CHUNK = 65536  # bytes at a time: what a pipe holds
 
 
 class Command:
@@ -34,7 +40,7 @@ class Command:
         self.command = path
         self.version = VersionInfo.parse(version.removeprefix("v"))
         self._environment = dict(environment)
-        self._running: set[subprocess.Popen[str]] = set()
+        self._running: set[subprocess.Popen[bytes]] = set()
         self._lock = threading.RLock()  # a signal's handler may need it in the thread that has it
         self.signals = 0
 
@@ -67,7 +73,7 @@ class Command:
             raise create_command_error(result)
         return result
 
-    def _begun(self, words: list[str], cwd: str, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    def _begun(self, words: list[str], cwd: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         """The process, started and registered as one: whoever ends or interrupts finds all that were begun."""
         with self._lock:
             if self.signals:
@@ -79,8 +85,6 @@ class Command:
                 stderr=subprocess.PIPE,
                 cwd=cwd,
                 env={**os.environ, **environment, "PULUMI_AUTOMATION_API": "true"},
-                encoding="utf-8",
-                errors="replace",
                 start_new_session=True,
             )
             self._running.add(process)
@@ -110,33 +114,49 @@ class Command:
                 process.kill()
 
 
-def _drained(process: subprocess.Popen[str], on_output: Say | None, on_error: Say | None) -> tuple[str, str]:
-    """Both streams to their ends: a full pipe would stop the CLI in the middle of its work."""
-    texts: dict[str, list[str]] = {"out": [], "err": []}
+def _drained(process: subprocess.Popen[bytes], on_output: Say | None, on_error: Say | None) -> tuple[str, str]:
+    """Both streams to their ends: a full pipe would stop the CLI in the middle of its work.
 
-    def read(stream: IO[str], say: Say | None, kept: list[str], most: int) -> None:
-        with stream:  # closed by the thread that reads it: to close a pipe while another thread reads it waits for that thread
-            for line in stream:
-                text = line.rstrip()
-                if say:
-                    say(text)
-                kept.append(text)
-                if most:
-                    del kept[:-most]
-
+    One thread reads both, the caller's, so that an interrupt at any instruction leaves no reader behind that somebody must stop.
+    """
     assert process.stdout is not None and process.stderr is not None  # noqa: S101  both were asked for
     # All of stdout: an exported state is 50 lines for each server.
-    jobs = ((process.stdout, on_output, texts["out"], 0), (process.stderr, on_error, texts["err"], _KEPT))
-    threads = [threading.Thread(target=read, args=job, daemon=True) for job in jobs]
-    try:
-        for thread in threads:
-            thread.start()
-        process.wait()
-        for thread in threads:
-            thread.join(_REST)  # a grandchild may hold the pipe open
-    except BaseException:  # interrupted: what no thread has begun to read, nobody else closes
-        for thread, (stream, *_) in zip(threads, jobs, strict=True):
-            if thread.ident is None:
-                stream.close()
-        raise
-    return "\n".join(texts["out"]), "\n".join(texts["err"])
+    out, err = _Lines(on_output, 0), _Lines(on_error, _KEPT)
+    with process.stdout, process.stderr, selectors.DefaultSelector() as ready:
+        ready.register(process.stdout, selectors.EVENT_READ, out)
+        ready.register(process.stderr, selectors.EVENT_READ, err)
+        until = math.inf
+        while ready.get_map() and time.monotonic() < until:
+            for key, _ in ready.select(_LOOK):
+                chunk = os.read(key.fd, _CHUNK)
+                key.data.take(chunk)
+                if not chunk:
+                    ready.unregister(key.fileobj)
+            if until == math.inf and process.poll() is not None:
+                until = time.monotonic() + _REST  # a grandchild may hold the pipes open
+    process.wait()
+    return out.text, err.text
+
+
+class _Lines:
+    """A stream's lines: each is said as soon as it is whole, and the last `most` are kept (0: all)."""
+
+    def __init__(self, say: Say | None, most: int) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._say = say or (lambda line: None)
+        self._kept: deque[str] = deque(maxlen=most or None)
+        self._rest = ""
+
+    @property
+    def text(self) -> str:
+        """What was kept."""
+        return "\n".join(self._kept)
+
+    def take(self, chunk: bytes) -> None:
+        """What was read; nothing at all is the stream's end."""
+        *lines, self._rest = (self._rest + self._decoder.decode(chunk, final=not chunk)).split("\n")
+        if not chunk and self._rest:
+            lines.append(self._rest)
+        for line in map(str.rstrip, lines):
+            self._say(line)
+            self._kept.append(line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import threading
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sloth.adapters.pulumi import command as module
 from sloth.adapters.pulumi.command import Command
@@ -213,3 +216,49 @@ def test_a_second_interrupt_in_the_waiting_thread_ends_the_cli(cli, tmp_path):
     presser.join()
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize("where", ["select", "read", "say", "poll"])
+def test_an_interrupt_anywhere_in_the_reading_leaves_neither_the_cli_nor_a_thread_nor_a_pipe(cli, tmp_path, monkeypatch, where):
+    command = cli("echo $$ > pid; trap '' INT; echo one; while :; do sleep 0.02; done")
+    begun = []
+    start = subprocess.Popen
+
+    def press(*_):
+        monkeypatch.undo()  # once
+        raise KeyboardInterrupt
+
+    def watched(*words, **options):
+        begun.append(start(*words, **options))
+        appears(tmp_path / "pid")
+        places = {"select": (module.selectors.DefaultSelector, "select"), "read": (os, "read"), "poll": (begun[0], "poll")}
+        if where in places:
+            monkeypatch.setattr(*places[where], press)
+        return begun[0]
+
+    monkeypatch.setattr(module.subprocess, "Popen", watched)
+    threads = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        command.run([], "/", {}, on_output=press if where == "say" else None)
+    assert threading.active_count() == threads
+    assert (begun[0].stdout.closed, begun[0].stderr.closed) == (True, True)
+    assert begun[0].returncode == -signal.SIGKILL
+
+
+@given(st.text(alphabet="aé\U0001f9a5 \t\r\n"), st.lists(st.integers(1, 9), min_size=1), st.integers(0, 3))
+def test_however_the_pieces_are_cut_the_lines_are_the_same(text, sizes, most):
+    said = []
+    lines = module._Lines(said.append, most)
+    data, cuts = text.encode(), itertools.cycle(sizes)
+    while data:
+        size = next(cuts)
+        lines.take(data[:size])
+        data = data[size:]
+    lines.take(b"")
+    wanted = [line.rstrip() for line in text.removesuffix("\n").split("\n")] if text else []
+    assert said == wanted
+    assert lines.text == "\n".join(wanted[-most:])
+
+
+def test_what_is_not_utf_8_does_not_stop_it(cli):
+    assert cli(r"printf 'a\377b'").run([], "/", {}).stdout == "a\ufffdb"
