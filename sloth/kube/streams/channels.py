@@ -6,9 +6,12 @@ package documentation); a message longer than a frame comes piece by piece, so t
 
 from __future__ import annotations
 
+import itertools
+import operator
 import os
+from collections.abc import Iterable
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessage
@@ -17,6 +20,9 @@ from wsproto.utilities import LocalProtocolError
 
 FRAME = 128 * 1024
 """Bytes of data that go into one message."""
+
+
+_Raw: TypeAlias = tuple[int, bytes | bytearray]  # a channel and what came on it, not copied yet
 
 
 @cache
@@ -51,9 +57,9 @@ class Channels:
             self.over = True
             return []
         self._frames.receive_data(data)
-        return _joined([piece for event in self._frames.events() for piece in self._event(event)])
+        return _joined(raw for event in self._frames.events() for raw in self._event(event))
 
-    def _event(self, event: Event) -> list[Piece]:
+    def _event(self, event: Event) -> list[_Raw]:
         if isinstance(event, BytesMessage):
             return self._message(event.data, last=event.message_finished)
         if isinstance(event, Ping):
@@ -69,7 +75,7 @@ class Channels:
             self._send(CloseConnection(CloseReason.UNSUPPORTED_DATA))
         return []
 
-    def _message(self, data: bytes | bytearray, *, last: bool) -> list[Piece]:
+    def _message(self, data: bytes | bytearray, *, last: bool) -> list[_Raw]:
         begins = self._channel is None
         if self._channel is None:
             if not data:
@@ -78,7 +84,7 @@ class Channels:
         channel = self._channel
         if last:
             self._channel = None
-        return [Piece(channel, bytes(data))] if data or (begins and last) else []
+        return [(channel, data)] if data or (begins and last) else []
 
     def send(self, channel: int, data: bytes) -> None:
         """Queue some bytes for a channel, an empty message if there are none."""
@@ -120,14 +126,7 @@ class Channels:
             return  # it is closing: nobody reads that any more
 
 
-def _joined(pieces: list[Piece]) -> list[Piece]:
+def _joined(raw: Iterable[_Raw]) -> list[Piece]:
     """Neighbours of one channel as one piece: servers send many small frames, and each piece costs its reader something."""
-    if len(pieces) < 2:
-        return pieces
-    found: list[tuple[int, list[bytes]]] = []
-    for channel, data in pieces:
-        if found and found[-1][0] == channel:
-            found[-1][1].append(data)
-        else:
-            found.append((channel, [data]))
-    return [Piece(channel, b"".join(parts)) for channel, parts in found]
+    by_channel = itertools.groupby(raw, key=operator.itemgetter(0))
+    return [Piece(channel, b"".join(data for _, data in parts)) for channel, parts in by_channel]

@@ -52,8 +52,12 @@ class Untar:
         """What came. Raises KubernetesError: this is no archive."""
         if self._ended:
             return []
-        self._buffer += data
         found: list[Entry | bytes] = []
+        if data and self._left and self._meta is None and not self._buffer:  # most of what comes: contents, without a copy
+            piece, data = data[: self._left], data[self._left :]
+            self._left -= len(piece)
+            found.append(piece)
+        self._buffer += data
         while self._step(found):
             pass
         return found
