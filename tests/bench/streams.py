@@ -66,14 +66,15 @@ def _measured(folder: Path, sloth: str, python: str) -> dict[str, object]:
 
 
 def _in_turn(commands: dict[str, list[str]], took: Path) -> dict[str, Figure]:
-    """Medians, one after the other in every turn, another one first each time: the pages that one leaves to be written are in the
-    way of the next. The first turn warms caches and is not counted.
+    """Medians, one after the other in every turn, another one first each time, and none while pages of the one before it are being
+    written: sloth's audit log waits for the disk, which would wait for those. The first turn warms caches and is not counted.
     """
     taken: dict[str, list[Figure]] = {name: [] for name in commands}
     names = list(commands)
     for turn in range(RUNS + 1):
         first = turn % len(names)
         for name in names[first:] + names[:first]:
+            os.sync()
             figure = once(commands[name])
             if name == "client":
                 figure = replace(figure, wall=float(took.read_text()))

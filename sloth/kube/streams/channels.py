@@ -18,7 +18,7 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, TextMessa
 from wsproto.frame_protocol import CloseReason, XorMaskerSimple
 from wsproto.utilities import LocalProtocolError
 
-FRAME = 128 * 1024
+FRAME = 64 * 1024
 """Bytes of data that go into one message."""
 
 

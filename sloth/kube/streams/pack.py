@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sloth.errors import UsageError
 
-_BLOCK = 256 * 1024
+_BLOCK = 64 * 1024
 _RECORD = 512
 
 

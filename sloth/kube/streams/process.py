@@ -15,7 +15,7 @@ from sloth.kube.streams.session import Session
 Source: TypeAlias = bytes | BinaryIO | Iterable[bytes]
 LOW = 512 * 1024  # bytes under way; at fewer, more input is read
 IDLE = 20.0  # seconds
-_BLOCK = 256 * 1024
+_BLOCK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
