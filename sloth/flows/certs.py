@@ -8,10 +8,11 @@ from sloth.contracts.lifecycle import RotatesTokens
 from sloth.flows.up import Tools
 from sloth.model.phase import Phase
 from sloth.phases.authorities import CrossSign, MakeAuthority, RotateAuthorities
-from sloth.phases.certs import ReadKubeconfig, RenewCertificates
+from sloth.phases.certs import RenewCertificates
 from sloth.phases.connect import Connect
 from sloth.phases.encryption import EncryptionKey, EncryptSecrets
 from sloth.phases.inspect import Inspect
+from sloth.phases.kubeconfig import ReadKubeconfig
 from sloth.phases.own_keys import RotateOwnKeys
 from sloth.phases.rotate import RevokeTokens, RotateMeshKey, RotateSshKey
 from sloth.phases.survey import Survey

@@ -8,9 +8,10 @@ from sloth.flows.up import Tools
 from sloth.flows.up import phases as up
 from sloth.health.diagnosis import Ailment
 from sloth.model.phase import Phase
-from sloth.phases.certs import ReadKubeconfig, RenewCertificates
+from sloth.phases.certs import RenewCertificates
 from sloth.phases.connect import Connect
 from sloth.phases.inspect import Inspect
+from sloth.phases.kubeconfig import ReadKubeconfig
 from sloth.phases.recover import Diagnose, StartServices, TakeOutMembers
 from sloth.phases.survey import Survey
 from sloth.phases.vitals import Vitals

@@ -8,6 +8,7 @@ from sloth.flows.up import Tools
 from sloth.model.phase import Phase
 from sloth.phases.connect import Connect
 from sloth.phases.inspect import Inspect
+from sloth.phases.kubeconfig import ReadKubeconfig
 from sloth.phases.settle import Settle
 from sloth.phases.survey import Survey
 from sloth.phases.upgrade_begin import Begin
@@ -44,5 +45,6 @@ def apply(tools: Tools, pace: Pace) -> list[Phase]:
         UpgradeControlPlane(tools.distribution),
         UpgradeWorkers(tools.distribution, batch=pace.batch, canary=pace.canary, pause=pace.pause),
         Settle(tools.distribution),
+        ReadKubeconfig(tools.distribution),  # its certificate was renewed with the control planes' own
         Finish(tools.distribution),
     ]

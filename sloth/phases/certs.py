@@ -1,4 +1,4 @@
-"""Phases: new certificates on control-plane nodes, one node at a time, and the administrator's kubeconfig read anew."""
+"""Phase: new certificates on control-plane nodes, one node at a time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from sloth.contracts.distribution import Distribution
 from sloth.contracts.lifecycle import Certificates, RenewsWorkers
 from sloth.errors import KubernetesError, UsageError
 from sloth.model.cluster import Cluster
-from sloth.model.phase import Each, Keep, PhaseRun
+from sloth.model.phase import Each, PhaseRun
 from sloth.model.secret import Secret
-from sloth.phases.kubeconfig import named
-from sloth.phases.server import working_server
 
 
 def able(distribution: Distribution) -> Certificates:
@@ -101,27 +99,3 @@ class RenewCertificates:
             )
             cluster = replace(cluster, changed=cluster.changed | {node.name for node in here})
         return cluster
-
-
-@dataclass(frozen=True)
-class ReadKubeconfig:
-    """The record's kubeconfig gets the administrator's new certificate; the address in it stays."""
-
-    distribution: Distribution
-    title: str = "Kubeconfig"
-
-    def run(self, cluster: Cluster) -> PhaseRun:
-        """Nothing where the record has no kubeconfig yet: `up` reads it."""
-        kept, server = cluster.record.kubeconfig, working_server(cluster)
-        endpoint = _endpoint(kept.reveal()) if kept else ""
-        if server is None or not endpoint:
-            return cluster
-        read = yield Each(title=self.title, scripts={server.name: self.distribution.kubeconfig(server, cluster)})
-        text = named(read[server.name], cluster.spec.name, endpoint)
-        return replace(cluster, record=(yield Keep(change=lambda record: replace(record, kubeconfig=text))), endpoint=endpoint)
-
-
-def _endpoint(kubeconfig: str) -> str:
-    """`host:port` of the first server in it."""
-    words = kubeconfig.split()
-    return next((word.removeprefix("https://") for word in words if word.startswith("https://")), "")

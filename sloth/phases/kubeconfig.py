@@ -1,4 +1,4 @@
-"""Phase: read the administrator's kubeconfig once and keep it in the record, named after the cluster."""
+"""Phases: read the administrator's kubeconfig and keep it in the record, named after the cluster."""
 
 from __future__ import annotations
 
@@ -35,6 +35,30 @@ class Kubeconfig:
             record = yield Keep(change=lambda record: replace(record, kubeconfig=text))
             cluster = replace(cluster, record=record)
         return replace(cluster, endpoint=endpoint)
+
+
+@dataclass(frozen=True)
+class ReadKubeconfig:
+    """The record's kubeconfig gets the administrator's new certificate; the address in it stays."""
+
+    distribution: Distribution
+    title: str = "Kubeconfig"
+
+    def run(self, cluster: Cluster) -> PhaseRun:
+        """Nothing where the record has no kubeconfig yet: `up` reads it."""
+        kept, server = cluster.record.kubeconfig, working_server(cluster)
+        endpoint = _endpoint(kept.reveal()) if kept else ""
+        if server is None or not endpoint:
+            return cluster
+        read = yield Each(title=self.title, scripts={server.name: self.distribution.kubeconfig(server, cluster)})
+        text = named(read[server.name], cluster.spec.name, endpoint)
+        return replace(cluster, record=(yield Keep(change=lambda record: replace(record, kubeconfig=text))), endpoint=endpoint)
+
+
+def _endpoint(kubeconfig: str) -> str:
+    """`host:port` of the first server in it."""
+    words = kubeconfig.split()
+    return next((word.removeprefix("https://") for word in words if word.startswith("https://")), "")
 
 
 def named(kubeconfig: Secret, name: str, endpoint: str) -> Secret:

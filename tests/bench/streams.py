@@ -66,8 +66,8 @@ def _measured(folder: Path, sloth: str, python: str) -> dict[str, object]:
 
 
 def _in_turn(commands: dict[str, list[str]], took: Path) -> dict[str, Figure]:
-    """Medians, one after the other in every turn, another one first each time, and none while pages of the one before it are being
-    written: sloth's audit log waits for the disk, which would wait for those. The first turn warms caches and is not counted.
+    """Medians, one after the other in every turn, another one first each time, and none while pages of the one before it are
+    being written: sloth's audit log waits for the disk, which would wait for those. The first turn is not counted.
     """
     taken: dict[str, list[Figure]] = {name: [] for name in commands}
     names = list(commands)

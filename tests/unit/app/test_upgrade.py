@@ -29,6 +29,7 @@ from sloth.model.record import NodeRecord, Record
 from sloth.model.secret import Secret
 from sloth.model.spec import ClusterSpec, PoolSpec
 from sloth.testing import MemoryState
+from tests.unit.app.toy import ADMIN
 from tests.unit.app.toy_api import answered
 from tests.unit.app.toy_upgrade import NEW, NODE, OLD, UpgradableToy
 from tests.unit.app.upgrade_flow import world_at_old
@@ -100,6 +101,17 @@ def test_the_spec_is_the_wish_and_afterwards_nothing_is_left_to_do(world):
     assert again.data["changed"] == [] and again.data["kubernetes"] == NEW
     assert max(again.data["round_trips"].values()) <= 2
     assert "already" in upgrade(world).text
+
+
+def test_the_administrators_certificate_that_was_renewed_with_it_comes_into_the_record(world):
+    """Else a cluster that is upgraded every year, and nothing else, is locked out by its record after the first."""
+    before = world.state.load().kubeconfig.reveal()
+    ask_for(world, "1.36")
+    for name in ("cp-1", "cp-2", "cp-3"):
+        world.host(name).write("/etc/toy/admin.conf", ADMIN.replace("dG95LWtleS1vZi10aGUtYWRtaW4=", "cmVuZXdlZA=="), 0o600)
+    upgrade(world)
+    after = world.state.load().kubeconfig.reveal()
+    assert after == before.replace("dG95LWtleS1vZi10aGUtYWRtaW4=", "cmVuZXdlZA==") != before
 
 
 def test_a_target_of_the_command_line_leaves_the_spec_to_its_owner(world):

@@ -12,7 +12,8 @@ from sloth.model.node import Login
 from sloth.model.phase import Connect, Each, Keep
 from sloth.model.record import Record
 from sloth.model.secret import Secret
-from sloth.phases.certs import ReadKubeconfig, RenewCertificates
+from sloth.phases.certs import RenewCertificates
+from sloth.phases.kubeconfig import ReadKubeconfig
 from sloth.phases.rotate import RevokeTokens, RotateMeshKey, RotateSshKey
 from tests.unit.phases import orders
 from tests.unit.phases.driving import Driver, cluster, node
