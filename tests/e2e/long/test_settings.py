@@ -28,7 +28,7 @@ def processes(bed, name):
 def test_changed_flags_are_drift_and_reach_what_runs_with_the_next_up(bed):
     assert bed.json("status", "--drift")["data"]["drift"] == []
     bed.write(control=1, workers=1, extra=ARGS)
-    drift = [each["what"] for each in bed.json("status", "--drift")["data"]["drift"]]
+    drift = [each["what"] for each in bed.json("status", "--drift", code=4)["data"]["drift"]]
     assert "its control plane does not run with the settings of the spec" in drift
     bed.up()
     assert "--goaway-chance=0.01" in processes(bed, "kube-apiserver")
