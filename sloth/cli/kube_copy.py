@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sloth.model.options import Outcome
+from sloth.model.words import counted
 
 if TYPE_CHECKING:
     from sloth.cli.kube_where import Where
@@ -46,7 +47,7 @@ def _outcome(done: Copied) -> Outcome:
 
     for name, why in done.left_out:
         sys.stderr.write(f"left out: {printable(name)}: {printable(why)}\n")
-    text = f"{done.files} {'file' if done.files == 1 else 'files'}, {size(done.bytes)}"
+    text = f"{counted(done.files, 'file')}, {size(done.bytes)}"
     return Outcome("KubeCopy", text=text, exit=15 if done.left_out else 0)
 
 

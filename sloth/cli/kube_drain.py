@@ -12,6 +12,7 @@ from sloth.cli.kube_options import kube_verb
 from sloth.cli.kube_where import Where
 from sloth.errors import KubernetesError, UsageError
 from sloth.model.options import Outcome
+from sloth.model.words import counted
 
 if TYPE_CHECKING:
     from sloth.kube.client import Client
@@ -110,9 +111,5 @@ def drain_nodes(where: Where, nodes: Sequence[str], labels: str, rules: Rules) -
     with where.client() as client:
         done = client.run(drain_all(client.api, _found(client, nodes, labels), rules, where.say))
     word = "would be drained (dry run)" if rules.dry_run else "is drained"
-    lines = [f"{node} {word}: {_pods(len(found.evict))} evicted, {len(found.left)} left" for node, found in done]
+    lines = [f"{node} {word}: {counted(len(found.evict), 'pod')} evicted, {len(found.left)} left" for node, found in done]
     return Outcome("KubeDrain", text="\n".join(lines))
-
-
-def _pods(count: int) -> str:
-    return f"{count} pod{'s' if count != 1 else ''}"

@@ -11,6 +11,7 @@ import typer
 from sloth.cli.options import verb
 from sloth.errors import KubernetesError
 from sloth.model.options import Options, Outcome
+from sloth.model.words import counted
 
 if TYPE_CHECKING:
     from sloth.desk import Desk
@@ -117,7 +118,7 @@ _WORDS = {
 def _by_hand(found: Sequence[Ailment]) -> KubernetesError:
     return KubernetesError(
         "recover/needs-decision",
-        f"{len(found)} thing{'s' if len(found) > 1 else ''} cannot be dealt with without a decision",
+        f"{counted(len(found), 'thing')} cannot be dealt with without a decision",
         detail=_listed(found),
         where=found[0].node,
         hint=found[0].command,

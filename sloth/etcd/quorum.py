@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sloth.errors import KubernetesError
 from sloth.etcd.members import Member
+from sloth.model.words import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class Tally:
     @property
     def members(self) -> str:
         """`3 voting members, 2 healthy, 2 needed`."""
-        return f"{self.voting} voting member{'' if self.voting == 1 else 's'}, {str(self).partition(', ')[2]}"
+        return f"{counted(self.voting, 'voting member')}, {str(self).partition(', ')[2]}"
 
     def __str__(self) -> str:
         return f"{self.voting} voting, {self.healthy} healthy, {self.needed} needed"

@@ -10,6 +10,7 @@ from sloth.kube.decode import document, ok
 from sloth.kube.kstatus import Health, health
 from sloth.kube.resource import Resource
 from sloth.kube.wire import Call, Pause, Request, ask_all
+from sloth.model.words import counted
 
 EVERY = 1.0  # seconds between two looks
 
@@ -53,9 +54,7 @@ def _not_healthy(states: Sequence[tuple[tuple[Resource, str, str], Health]], sec
     place = f" --namespace {namespace}" if namespace else ""
     return KubernetesError(
         "kube/not-healthy",
-        f"{len(states)} objects failed or are not ready"
-        if failed
-        else f"{len(states)} objects are not ready after {seconds:g} s",
+        f"{'failed or not ready' if failed else f'not ready after {seconds:g} s'}: {counted(len(states), 'object')}",
         detail="\n".join(lines),
         hint=f"sloth kube get {first.singular or first.plural}/{name}{place} --output yaml",
     )

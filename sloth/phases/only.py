@@ -16,6 +16,7 @@ from sloth.model.facts import Facts
 from sloth.model.node import Lease, Machine
 from sloth.model.phase import MakeMachines, Order, Phase, PhaseRun, SurveyMachines, Together
 from sloth.model.plan import Plan
+from sloth.model.words import counted
 from sloth.phases.connect import Connect
 from sloth.phases.encryption import EncryptionKey, EncryptSecrets
 from sloth.phases.inspect import Inspect
@@ -182,7 +183,7 @@ def _refuse(found: Sequence[tuple[str, str]]) -> None:
     names = list(dict.fromkeys(node for node, _ in found))
     raise UsageError(
         "plan/target-others",
-        f"this cannot be done without touching {len(names)} other node{'s' if len(names) > 1 else ''}: nothing was done",
+        f"this cannot be done without touching {counted(len(names), 'other node')}: nothing was done",
         detail="\n".join(dict.fromkeys(f"{node}: {why}" for node, why in found)),
         hint="sloth up, without --target" if len(names) > 3 else " ".join(f"--target {name}" for name in names) + " as well",
     )

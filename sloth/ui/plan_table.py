@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sloth.model.options import Options
 from sloth.model.plan import SERVER, title_of
+from sloth.model.words import counted
 from sloth.ui.console import print_table, stdout
 from sloth.ui.named import named
 
@@ -72,7 +73,7 @@ def sections(data: dict[str, Any], *, full: bool = False) -> dict[str, list[Row]
 
 def in_short(summary: dict[str, Any]) -> str:
     """`3 to create, 0 to replace, 1 to delete, 2 nodes to change; 5 unchanged`."""
-    changing = f"{summary['change']} node{'s' if summary['change'] != 1 else ''} to change"
+    changing = f"{counted(summary['change'], 'node')} to change"
     rare = [f"{summary[word]} to {word}" for word in ("import", "start") if summary[word]]
     words = [f"{summary['create']} to create", *rare, *(f"{summary[word]} to {word}" for word in ("replace", "delete")), changing]
     shared = ", ".join(f"{count} to {action}" for action, count in summary["resources"].items())
@@ -145,7 +146,7 @@ def _groups(steps: Iterable[dict[str, Any]], order: Sequence[str]) -> list[Group
 def _steps(groups: Iterable[Group], full: bool) -> Iterator[Row]:
     for phase, titles, nodes in groups:
         guessed = all(predicted for _, predicted in titles)
-        count = f"{len(titles)} step{'s' if len(titles) != 1 else ''}"
+        count = counted(len(titles), "step")
         on = named(nodes) if any(nodes) else "the cluster"
         yield Row("change", f"{phase}: {count}", on, "predicted" if guessed else "", guessed)
         if full:

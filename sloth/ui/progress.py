@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sloth.model.event import Event
+from sloth.model.words import counted
 
 
 @dataclass
@@ -107,7 +108,7 @@ class Phase:
     def in_words(self, *, changed: bool) -> str:
         """How many nodes it worked on and changed."""
         count = len(self.nodes) or len({node for node, _ in self.items if node})
-        words = [f"{count} node{'s' if count != 1 else ''}"] if count else []
+        words = [counted(count, "node")] if count else []
         if self.changed:
             words.append(f"{len(self.changed)} {'would change' if self.predicted else 'changed'}")
         elif changed:

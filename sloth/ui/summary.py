@@ -11,6 +11,7 @@ from typing import Any
 
 from sloth.errors import ManyErrors, SlothError
 from sloth.model.secret import mask
+from sloth.model.words import counted
 from sloth.ui.error_panel import anchor
 from sloth.ui.json_view import errors_of
 from sloth.ui.named import named
@@ -49,7 +50,7 @@ def plan_lines(data: dict[str, Any]) -> list[str]:
 def up_lines(data: dict[str, Any], nodes: Sequence[dict[str, str]]) -> list[str]:
     """What was changed, and the nodes as they are now."""
     changed = set(data["changed"])
-    count = f"{len(nodes)} node{'s' if len(nodes) != 1 else ''}"
+    count = counted(len(nodes), "node")
     gone = sorted(changed - {row["node"] for row in nodes})
     news = f"{plain(named(sorted(changed)))}" if changed else "nothing"
     lines = [f"{count} Ready, Kubernetes {plain(data['kubernetes'])}, API {code(data['api'])}. Changed: {news}.", ""]

@@ -185,7 +185,7 @@ def test_a_failure_ends_the_wait_at_once():
 def test_time_is_up():
     with pytest.raises(KubernetesError) as caught:
         carry(wait_current(None, [(POD, "n", "a")], 2), [pod("Pending")] * 3)
-    assert (caught.value.code, caught.value.summary) == ("kube/not-healthy", "1 objects are not ready after 2 s")
+    assert (caught.value.code, caught.value.summary) == ("kube/not-healthy", "not ready after 2 s: 1 object")
 
 
 def test_what_has_no_state_is_ready_at_once(client, space):

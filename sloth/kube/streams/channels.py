@@ -19,7 +19,9 @@ from wsproto.frame_protocol import CloseReason, XorMaskerSimple
 from wsproto.utilities import LocalProtocolError
 
 FRAME = 64 * 1024
-"""Bytes of data that go into one message."""
+"""Bytes of data that go into one message, and of what is read for one. The allocator keeps blocks of this size, where it gives
+larger ones back to the system and takes them anew each time (mallopt(3), M_MMAP_THRESHOLD): a quarter of an upload's CPU time.
+"""
 
 
 _Raw: TypeAlias = tuple[int, bytes | bytearray]  # a channel and what came on it, not copied yet

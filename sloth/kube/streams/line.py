@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sloth.kube.direct.carrier import Upgraded
 
-CHUNK = 64 * 1024  # bytes at a time; more is given back to the system and taken anew each time, which costs more than it saves
+CHUNK = 64 * 1024  # bytes at a time; why not more: `channels.FRAME`
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _ALIVE = (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 4))  # seconds, seconds, times: a silent peer is dead then
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sloth.errors import UsageError
+from sloth.kube.streams.channels import FRAME
 
-_BLOCK = 64 * 1024
 _RECORD = 512
 
 
@@ -28,7 +28,7 @@ class Pack:
         """Blocks. Raises UsageError: a file cannot be read."""
         held = bytearray()
         for piece in self._parts(self.source, self.name):
-            if len(held) + len(piece) < _BLOCK:
+            if len(held) + len(piece) < FRAME:
                 held += piece
                 continue
             if held:
@@ -69,7 +69,7 @@ class Pack:
         with path.open("rb", buffering=0) as stream:
             left = size
             while left:
-                piece = stream.read(min(_BLOCK, left))
+                piece = stream.read(min(FRAME, left))
                 if not piece:
                     raise UsageError(
                         "kube/copy-changed", f"{path} became shorter while it was being copied", hint="copy it again"

@@ -8,14 +8,13 @@ from functools import partial
 from types import TracebackType
 from typing import BinaryIO, TypeAlias
 
-from sloth.kube.streams.channels import Piece
+from sloth.kube.streams.channels import FRAME, Piece
 from sloth.kube.streams.remote import STDERR, STDOUT, Remote
 from sloth.kube.streams.session import Session
 
 Source: TypeAlias = bytes | BinaryIO | Iterable[bytes]
 LOW = 512 * 1024  # bytes under way; at fewer, more input is read
 IDLE = 20.0  # seconds
-_BLOCK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +116,9 @@ class Process:
 def chunks(source: Source) -> Iterator[bytes]:
     """Input in blocks."""
     if isinstance(source, (bytes, bytearray)):
-        yield from (bytes(source[at : at + _BLOCK]) for at in range(0, len(source), _BLOCK))
+        yield from (bytes(source[at : at + FRAME]) for at in range(0, len(source), FRAME))
     elif hasattr(source, "read"):
-        while block := source.read(_BLOCK):
+        while block := source.read(FRAME):
             yield block
     else:
         yield from (block for block in source if block)
