@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-import socket
 import subprocess
 import tarfile
 import time
@@ -17,9 +16,21 @@ from pathlib import Path
 from sloth.errors import ConnectError
 from sloth.kube import ApiError, Client, Connection
 from sloth.kube.retry import Policy
+from sloth.kube.wire import Request, ask
 from sloth.model.secret import Secret
+from tests.ports import free_port
 
 READY = 90.0  # seconds; 5 on an idle machine
+# What anybody who is somebody may do, once the default roles are there and the authorizer has seen them.
+ANYBODY = {
+    "apiVersion": "authorization.k8s.io/v1",
+    "kind": "SubjectAccessReview",
+    "spec": {
+        "user": "anybody",
+        "groups": ["system:authenticated"],
+        "resourceAttributes": {"verb": "create", "group": "authentication.k8s.io", "resource": "selfsubjectreviews"},
+    },
+}
 
 
 def mirror() -> Path:
@@ -50,13 +61,6 @@ def binary(name: str, folder: Path) -> Path:
                             shutil.copyfileobj(source, sink)
     target.chmod(0o755)
     return target
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def client_pair(authority: Path) -> tuple[bytes, str]:
@@ -143,19 +147,23 @@ class RealKube:
             self.processes.append(subprocess.Popen([str(word) for word in command], stdout=log, stderr=subprocess.STDOUT))
 
     def _wait(self) -> None:
-        """Until /readyz says yes, and the namespace `default` is there."""
+        """Until /readyz says yes, its first namespaces are there, and its default roles have an effect."""
         deadline = time.monotonic() + READY
         while True:
             try:
                 with Client(self.connection, policy=Policy(attempts=1)) as client:
                     client.get("namespaces", "default")
                     client.get("namespaces", "kube-system")
-                return
+                    client.run(ask(Request("GET", "/readyz")))
+                    if client.create(ANYBODY)["status"]["allowed"]:
+                        return
+                problem = "an ordinary user may not do anything yet"
             except (FileNotFoundError, ConnectError, ApiError) as error:  # the first: its certificate is not made yet
-                dead = [process.args[0] for process in self.processes if process.poll() is not None]
-                assert not dead, f"{dead} ended; see the logs in {self.folder}"
-                assert time.monotonic() < deadline, f"not ready after {READY} s: {error!r} {getattr(error, 'detail', '')}"
-                time.sleep(0.2)
+                problem = f"{error!r} {getattr(error, 'detail', '')}"
+            dead = [process.args[0] for process in self.processes if process.poll() is not None]
+            assert not dead, f"{dead} ended; see the logs in {self.folder}"
+            assert time.monotonic() < deadline, f"not ready after {READY} s: {problem}"
+            time.sleep(0.2)
 
     def stop(self) -> None:
         """End both, the server first."""

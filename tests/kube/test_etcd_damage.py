@@ -9,7 +9,8 @@ import time
 import pytest
 
 from sloth.health.damage import damage
-from tests.kube.real import archive, binary, free_port, mirror
+from tests.kube.real import archive, binary, mirror
+from tests.ports import free_port
 
 pytestmark = pytest.mark.kube
 

@@ -115,7 +115,7 @@ def test_a_server_that_stays_away(fake_client, fake):
 
 def test_nobody_listens():
     from sloth.kube import Connection
-    from tests.kube.real import free_port
+    from tests.ports import free_port
 
     connection = Connection(f"http://127.0.0.1:{free_port()}")
     with Client(connection, policy=Policy(attempts=1)) as client, pytest.raises(ConnectError):

@@ -76,7 +76,8 @@ PAIRS = {
     "Job": (job("a:1"), job("a:2"), "spec.template", "runs again"),
     "StatefulSet": (stateful("one"), stateful("two"), "spec", "claims of its pods"),
     "PersistentVolumeClaim": (claim("1Gi"), claim("1Gi", "ReadWriteMany"), "spec", "ALL DATA"),
-    "Service": (service("10.0.0.77"), service("10.0.0.78"), "spec.clusterIPs[0]", "another cluster address"),
+    # Of the lowest 16, which Services that name no address are given last (kubernetes.io: Service ClusterIP allocation).
+    "Service": (service("10.0.0.7"), service("10.0.0.8"), "spec.clusterIPs[0]", "another cluster address"),
 }
 
 

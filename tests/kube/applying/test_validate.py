@@ -310,6 +310,8 @@ def test_the_server_finds_nothing_wrong_that_it_made_itself(real, space_of_real)
             schemas = real.run(fetch([item["apiVersion"]], None)) if kind.api_version not in CACHE else CACHE[kind.api_version]
             CACHE[kind.api_version] = schemas
             key = f"{item['apiVersion']}/{item['kind']}"
+            if key == "events.k8s.io/v1/Event" and item.get("eventTime") is None:
+                continue  # made as v1: the server shows it here too, though it would not take it here
             assert check(item, schemas[key]) == [], key
             count += 1
     assert count > 20

@@ -15,7 +15,7 @@ from sloth.model.node import Lease
 from sloth.model.options import Options
 from sloth.model.record import NodeRecord, Record
 from sloth.model.secret import Secret
-from tests.kube.reach.conftest import free_port
+from tests.ports import free_port
 from tests.unit.adapters.ssh_server import USER_KEY, line
 
 

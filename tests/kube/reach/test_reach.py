@@ -15,8 +15,9 @@ from sloth.adapters.direct_route import DirectFirst
 from sloth.errors import ConnectError
 from sloth.kube import AsyncClient, Client, Informer
 from sloth.kube.pool import Clients
-from tests.kube.reach.conftest import QUICK, free_port
+from tests.kube.reach.conftest import QUICK
 from tests.kube.test_contract import config
+from tests.ports import free_port
 from tests.unit.adapters.ssh_server import host_key, line
 
 

@@ -55,19 +55,23 @@ def documents(name, **words):
 def corpus(plain):
     """All of them, made. What is protected from deletion is let go in the end."""
     plain.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "rich"}})
-    made = [("rich", each) for each in documents("objects-in-a-namespace")]
-    made += [(None, each) for each in documents("objects-of-the-cluster", REQUEST=signing_request())]
-    for space, each in made:
-        plain.create(each, space)
-        if "status" in each:
-            name = f"{each['apiVersion']}/{each['kind']}"
-            plain.patch(name, each["metadata"]["name"], {"status": each["status"]}, space, subresource="status")
-    yield made
-    for space, each in reversed(made):
-        kind, name = f"{each['apiVersion']}/{each['kind']}", each["metadata"]["name"]
-        plain.delete(kind, name, space)
-        with suppress(ApiError):  # gone already; what has finalizers would stay, since no controller takes them away
-            plain.patch(kind, name, {"metadata": {"finalizers": None}}, space)
+    wanted = [("rich", each) for each in documents("objects-in-a-namespace")]
+    wanted += [(None, each) for each in documents("objects-of-the-cluster", REQUEST=signing_request())]
+    made = []
+    try:
+        for space, each in wanted:
+            plain.create(each, space)
+            made.append((space, each))
+            if "status" in each:
+                name = f"{each['apiVersion']}/{each['kind']}"
+                plain.patch(name, each["metadata"]["name"], {"status": each["status"]}, space, subresource="status")
+        yield
+    finally:  # whatever happened: the tests of other modules share the server
+        for space, each in reversed(made):
+            kind, name = f"{each['apiVersion']}/{each['kind']}", each["metadata"]["name"]
+            plain.delete(kind, name, space)
+            with suppress(ApiError):  # gone already; what has finalizers would stay: no controller takes them away
+                plain.patch(kind, name, {"metadata": {"finalizers": None}}, space)
 
 
 def test_every_kind_in_both_forms(plain, packed, corpus):
