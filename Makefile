@@ -7,7 +7,7 @@ DEMO := templates/specs/demo.yaml
 CODE := sloth providers distributions addons templates tests
 export SLOTH_CHECKOUT := $(CURDIR)
 
-.PHONY: help setup up down test check lint types imports unit coverage clouds deep lab e2e long distributions bench docs picture descriptors lock fmt clean
+.PHONY: help setup up down test check lint types imports unit coverage explore clouds deep lab e2e long distributions bench docs picture descriptors lock fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ unit: setup ## unit tests only (about four minutes)
 
 coverage: setup ## unit tests, measured: the coverage gate
 	$(BIN)/python -m tests.run coverage
+
+explore: setup ## property tests with new random examples, many more of them
+	$(BIN)/python -m tests.run explore
 
 clouds: setup ## tests with the real Pulumi engine and fake clouds
 	$(BIN)/python -m tests.run clouds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -52,5 +53,8 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 
 
 # A property's examples may start processes, on a machine that does other things too: time is no part of what they say.
-hypothesis.settings.register_profile("sloth", deadline=None)
-hypothesis.settings.load_profile("sloth")
+# The examples are the same in every run, so that what was green stays green; `make explore` looks at new ones, and many more.
+quiet = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("sloth", quiet, derandomize=True)
+hypothesis.settings.register_profile("explore", quiet, derandomize=False, max_examples=1000, print_blob=True)
+hypothesis.settings.load_profile("explore" if os.environ.get("SLOTH_EXPLORE") else "sloth")

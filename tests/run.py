@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CODE = ["sloth", "providers", "distributions", "addons", "templates", "tests"]
+PLAIN = [f"tests/{name}" for name in ("unit", "contract", "cli", "packaging", "fleet", "kube")]  # what needs no container
 # What `make test` has no time for; `make deep` runs it, and CI both.
 RUNS = "tests/clouds/runs"  # whole runs at two clouds, in processes of their own
 KILLS = "tests/clouds/runs/test_kills.py"
@@ -56,9 +57,14 @@ def coverage() -> None:
 
 
 def _unit(*words: str) -> None:
-    folders = [f"tests/{name}" for name in ("unit", "contract", "cli", "packaging", "fleet", "kube")]
     limit = ["--timeout", "180"]  # seconds: nothing here takes a tenth of that, so a test that hangs is named soon
-    _parallel("loadfile", *words, *limit, *folders, *STANDINS, "-m", "not kube", *_without(*MATRIX), workers=3)
+    _parallel("loadfile", *words, *limit, *PLAIN, *STANDINS, "-m", "not kube", *_without(*MATRIX), workers=3)
+
+
+def explore() -> None:
+    """The properties with examples that nobody has seen yet, and many more of them."""
+    os.environ["SLOTH_EXPLORE"] = "1"
+    _parallel("worksteal", "-m", "hypothesis and not kube", *PLAIN)
 
 
 def clouds() -> None:
@@ -156,6 +162,7 @@ def main(stage: str) -> None:
         "check": check,
         "unit": unit,
         "coverage": coverage,
+        "explore": explore,
         "clouds": clouds,
         "deep": deep,
         "kube": lambda: with_engine(kube),

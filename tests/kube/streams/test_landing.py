@@ -1,10 +1,11 @@
 """Whatever an archive says, nothing is written outside of the place that was asked for."""
 
+import errno
 import os
 import stat
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from sloth.errors import KubernetesError
@@ -65,7 +66,17 @@ entry = st.builds(
 )  # fmt: skip
 
 
+def goes_round(link):
+    """Whether a link leads to itself in the end, so nowhere; Python's realpath makes `/a` of `a -> a//a`."""
+    try:
+        os.stat(link)
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
+@example([Entry("base/a", "symlink", link="a//a")])
 @given(st.lists(entry, max_size=12))
 def test_no_archive_writes_outside_or_leaves_a_link_that_leads_outside(tmp_path_factory, entries):
     top = tmp_path_factory.mktemp("t")
@@ -89,7 +100,7 @@ def test_no_archive_writes_outside_or_leaves_a_link_that_leads_outside(tmp_path_
             whole = os.path.join(at, name)
             assert not name.endswith(".part")
             if os.path.islink(whole):
-                assert (os.path.realpath(whole) + "/").startswith(inside + "/"), (whole, os.readlink(whole))
+                assert goes_round(whole) or (os.path.realpath(whole) + "/").startswith(inside + "/"), (whole, os.readlink(whole))
             else:
                 assert stat.S_IMODE(os.lstat(whole).st_mode) & 0o7022 == 0
 
