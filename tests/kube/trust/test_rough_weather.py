@@ -147,9 +147,13 @@ class Raw:
                 return
             self.held.append(near)
             self.count += 1
-            near.recv(65536)
             script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
-            threading.Thread(target=script, args=(near,), daemon=True).start()
+            threading.Thread(target=self.play, args=(near, script), daemon=True).start()
+
+    def play(self, near, script):
+        with suppress(OSError):  # the client was content and has gone, and the test with it
+            near.recv(65536)
+            script(near)
 
     @property
     def connection(self):
@@ -181,8 +185,7 @@ def chunk(data):
 def closing(data, how=socket.SHUT_RDWR):
     def script(near):
         near.sendall(data)
-        with suppress(OSError):  # the client was content and has gone, and the test with it
-            near.shutdown(how)
+        near.shutdown(how)
 
     return script
 
