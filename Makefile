@@ -49,7 +49,7 @@ unit: setup ## unit tests only (about four minutes)
 coverage: setup ## unit tests, measured: the coverage gate
 	$(BIN)/python -m tests.run coverage
 
-explore: setup ## property tests with new random examples, many more of them
+explore: setup ## property tests with new random examples (1,000 where a test sets no number)
 	$(BIN)/python -m tests.run explore
 
 clouds: setup ## tests with the real Pulumi engine and fake clouds

@@ -53,7 +53,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
 
 
 # A property's examples may start processes, on a machine that does other things too: time is no part of what they say.
-# The examples are the same in every run, so that what was green stays green; `make explore` looks at new ones, and many more.
+# The examples are the same in every run, so that what was green stays green; `make explore` looks at new ones.
 quiet = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.register_profile("sloth", quiet, derandomize=True)
 hypothesis.settings.register_profile("explore", quiet, derandomize=False, max_examples=1000, print_blob=True)

@@ -62,7 +62,7 @@ def _unit(*words: str) -> None:
 
 
 def explore() -> None:
-    """The properties with examples that nobody has seen yet, and many more of them."""
+    """The properties with examples that nobody has seen yet; more of them where a test sets no number."""
     os.environ["SLOTH_EXPLORE"] = "1"
     _parallel("worksteal", "-m", "hypothesis and not kube", *PLAIN)
 
